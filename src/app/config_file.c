@@ -11,6 +11,7 @@
 #include <yaml.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "base/utf8.h"
 
 enum { NAME_MAX_BYTES = 100, FILE_KEYS_MAX = 1000 };
