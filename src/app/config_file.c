@@ -228,8 +228,8 @@ static int read_whole(FILE *f, char **out, size_t *out_n)
 int config_file_load(struct config *c, const char *path, char *err, size_t err_n)
 {
 	FILE *f = fopen(path, "re");
-	char *bytes;
-	size_t n;
+	char *bytes = NULL;
+	size_t n = 0;
 	int ret = f ? read_whole(f, &bytes, &n) : -errno;
 
 	if (f)
