@@ -46,9 +46,17 @@ static const char *const texts[SQL_N] = {
 	[SQL_ARCHIVE_DOWN] = ROW "id BETWEEN ?2 AND ?3 ORDER BY id DESC",
 	[SQL_ARCHIVE_WITH_UP] = ROW "peer=?4 AND id BETWEEN ?2 AND ?3 ORDER BY id",
 	[SQL_ARCHIVE_WITH_DOWN] = ROW "peer=?4 AND id BETWEEN ?2 AND ?3 ORDER BY id DESC",
+	/* a full JID: rows whose peer is its bare JID, and rows of rooms, whose peer is the occupant itself */
+#define FULL ROW "peer=?4 AND with_jid=?6 AND id BETWEEN ?2 AND ?3 UNION ALL " \
+	     ROW "peer=?5 AND with_full=?6 AND id BETWEEN ?2 AND ?3 ORDER BY 1"
+	[SQL_ARCHIVE_FULL_UP] = FULL,
+	[SQL_ARCHIVE_FULL_DOWN] = FULL " DESC",
+#undef FULL
 #undef ROW
 	[SQL_ARCHIVE_COUNT] = "SELECT count(*) FROM archive WHERE owner=?1 AND id BETWEEN ?2 AND ?3",
 	[SQL_ARCHIVE_COUNT_WITH] = "SELECT count(*) FROM archive WHERE owner=?1 AND peer=?4 AND id BETWEEN ?2 AND ?3",
+	[SQL_ARCHIVE_COUNT_FULL] = "SELECT count(*) FROM archive WHERE owner=?1 AND id BETWEEN ?2 AND ?3"
+				   " AND (peer=?4 AND with_jid=?6 OR peer=?5 AND with_full=?6)",
 };
 
 /* Result codes that mean something to the store; all others are -EIO. */

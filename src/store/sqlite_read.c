@@ -190,27 +190,44 @@ static int query_ids(struct store_reader *r, int64_t owner, const struct archive
 	return rc < 0 ? rc : 0;
 }
 
-/* A range statement with its bounds; the peer's hash is that of the bare JID. */
+/* How a query names the peer: column of the statement tables. */
+enum peer { PEER_ANY, PEER_BARE, PEER_FULL };
+
+static enum peer peer_of(const struct archive_query *q)
+{
+	if (str_empty(q->with))
+		return PEER_ANY;
+	return memchr(q->with.p, '/', q->with.n) ? PEER_FULL : PEER_BARE;
+}
+
+/* A range statement with its bounds and peer. */
 static sqlite3_stmt *range_statement(struct store_reader *r, enum sql_id id, int64_t owner, uint64_t lo, uint64_t hi,
-				     struct str peer)
+				     const struct archive_query *q)
 {
 	sqlite3_stmt *st = sql_get(&r->sql, id);
+	enum peer peer = peer_of(q);
 
 	if (!st)
 		return NULL;
 	sqlite3_bind_int64(st, 1, owner);
 	sqlite3_bind_int64(st, 2, (int64_t)lo);
 	sqlite3_bind_int64(st, 3, (int64_t)hi);
-	if (peer.n)
-		sqlite3_bind_int64(st, 4, (int64_t)str_hash_stable(peer));
+	if (peer != PEER_ANY)
+		sqlite3_bind_int64(st, 4, (int64_t)str_hash_stable(q->with));
+	if (peer == PEER_FULL) {
+		sqlite3_bind_int64(st, 5, (int64_t)str_hash_stable(archive_bare(q->with)));
+		sql_bind(st, 6, q->with);
+	}
 	return st;
 }
 
 static int query_range(struct store_reader *r, int64_t owner, const struct archive_query *q, struct store_page *out)
 {
-	static const enum sql_id ids[2][2] = { { SQL_ARCHIVE_UP, SQL_ARCHIVE_DOWN },
-					       { SQL_ARCHIVE_WITH_UP, SQL_ARCHIVE_WITH_DOWN } };
-	bool with = !str_empty(q->with);
+	static const enum sql_id ids[][2] = {
+		[PEER_ANY] = { SQL_ARCHIVE_UP, SQL_ARCHIVE_DOWN },
+		[PEER_BARE] = { SQL_ARCHIVE_WITH_UP, SQL_ARCHIVE_WITH_DOWN },
+		[PEER_FULL] = { SQL_ARCHIVE_FULL_UP, SQL_ARCHIVE_FULL_DOWN },
+	};
 	struct archive_found row;
 	sqlite3_stmt *st;
 	uint64_t lo, hi;
@@ -219,7 +236,7 @@ static int query_range(struct store_reader *r, int64_t owner, const struct archi
 	out->page.complete = true;
 	if (!archive_query_range(q, &lo, &hi))
 		return 0;
-	st = range_statement(r, ids[with][q->backward], owner, lo, hi, q->with);
+	st = range_statement(r, ids[peer_of(q)][q->backward], owner, lo, hi, q);
 	if (!st)
 		return error_of(r);
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -267,14 +284,15 @@ static int edge(struct store_reader *r, enum sql_id id, int64_t owner, uint64_t 
 
 static int count(struct store_reader *r, int64_t owner, const struct archive_query *q, struct archive_page *page)
 {
-	bool with = !str_empty(q->with);
-	enum sql_id id = with ? SQL_ARCHIVE_COUNT_WITH : SQL_ARCHIVE_COUNT;
+	static const enum sql_id ids[] = {
+		[PEER_ANY] = SQL_ARCHIVE_COUNT, [PEER_BARE] = SQL_ARCHIVE_COUNT_WITH, [PEER_FULL] = SQL_ARCHIVE_COUNT_FULL,
+	};
 	uint64_t hi = q->end_id > INT64_MAX ? INT64_MAX : q->end_id;
 	int rc = 0;
 
 	page->total = 0;
 	if (q->start_id <= hi)
-		rc = number(r, range_statement(r, id, owner, q->start_id, hi, q->with), &page->total);
+		rc = number(r, range_statement(r, ids[peer_of(q)], owner, q->start_id, hi, q), &page->total);
 	if (!rc)
 		rc = edge(r, SQL_ARCHIVE_FIRST, owner, &page->first_id_all);
 	if (!rc)
