@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -181,6 +182,7 @@ static int shard_init(struct shards *all, int index)
 int shards_init(struct shards *all, int n)
 {
 	*all = (struct shards){ 0 };
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets without MSG_NOSIGNAL */
 	if (n < 1 || n > SHARDS_MAX)
 		return -EINVAL;
 	for (int i = 0; i < n; i++) {
