@@ -48,7 +48,7 @@ static const struct {
 /* Reads digits, with a minus sign if need be, and one of the units. */
 static int parse_number(const char *text, const struct unit *units, int64_t *out)
 {
-	struct str digits = str_of(text);
+	struct str digits;
 	bool negative = *text == '-';
 	uint64_t magnitude;
 	size_t n = negative;
@@ -164,6 +164,7 @@ static void print_number(char *p, size_t n, const struct option *o, int64_t valu
 	for (const struct unit *u = types[o->type].units; u->suffix; u++)
 		if (value % u->factor == 0 && (!best || u->factor > best->factor))
 			best = u;
+	must(best);
 	if (!value)
 		snprintf(p, n, "0");
 	else
