@@ -5,6 +5,7 @@
 
 #include "account/account.h"
 #include "base/config.h"
+#include "base/buf.h"
 #include "base/map.h"
 #include "loop/shard.h"
 #include "proto/xmpp/stanza.h"
@@ -42,11 +43,11 @@ struct core {
 	struct list idle_users; /* loaded users without sessions, oldest first */
 	struct timer tick;   /* once a second while there is something to expire */
 	uint64_t last_archive_id;
+	struct buf scratch;  /* heads of stanzas while they are written */
 	void *slot[CORE_SLOTS];
 };
 
-/* One per process, before the shards run; then core_start in each shard's thread. */
-void env_init(struct env *env);
+/* In each shard's thread, when env is complete. */
 struct core *core_start(struct shard *s, struct env *env);
 /* Closes all sessions with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
@@ -62,6 +63,9 @@ static inline struct arena *core_arena(struct core *c)
 }
 /* Is this address one of this server's: the domain or one of its services? */
 bool core_is_local(const struct core *c, struct str domain);
+struct service;
+/* The service with this host name, or NULL. */
+const struct service *core_service(const struct core *c, struct str domain);
 /* The shard that owns a bare JID. */
 struct shard *core_shard_of(const struct core *c, struct str bare);
 

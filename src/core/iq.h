@@ -38,6 +38,9 @@ void iq_error(struct iq *iq, enum stanza_error e, const char *text);
 /* With a condition of its own (child, adopted) beside the standard one. */
 void iq_error_app(struct iq *iq, enum stanza_error e, const char *text, struct xml *app);
 
+/* Answers a request to somebody whom the sender blocks (XEP-0191 §3.4). */
+void iq_blocked(struct core *c, struct stanza *st);
+
 /* A copy that outlives the turn, for answers from the store or pool. The user and session are found again by handle:
  * held->iq.session and .user are refreshed by iq_wake and may be NULL then. */
 struct iq_held {

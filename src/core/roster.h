@@ -28,6 +28,7 @@ struct contact *roster_get(const struct user *u, struct str bare);
 struct contact *roster_need(struct user *u, struct jid bare);
 bool roster_sees_us(const struct contact *c);  /* from or both; NULL is no */
 bool roster_we_see(const struct contact *c);   /* to or both */
+/* The kind that features/roster names for loading. */
 /* Writes the contact (or its removal) to the store and raises the version; sends the push to interested sessions when push.
  * The contact is freed when it holds nothing any more. */
 void roster_save(struct user *u, struct contact *c, bool push);

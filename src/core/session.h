@@ -19,12 +19,12 @@ enum {
 struct session;
 
 struct session_ops {
-	/* Sends one stanza or nonza; the two parts are contiguous on the wire. */
+	/* Sends one stanza or nonza; the two parts are contiguous on the wire. head begins with "<name": a link that needs a
+	 * default namespace on each (RFC 7395 §3.3.3) writes it behind the name. */
 	void (*send)(struct session *s, struct str head, struct str tail);
 	/* Ends the stream with a stream error (NULL: none); the link forgets the session. */
 	void (*close)(struct session *s, const char *stream_error, const char *text);
 	void (*pause)(struct session *s, bool on); /* backpressure on what the client sends */
-	const char *xmlns; /* written on each stanza: "jabber:client" for WebSocket, NULL for TCP */
 };
 
 /* A stanza that the client has not acknowledged: head bytes follow the struct, the tail is shared. */
@@ -32,6 +32,7 @@ struct unacked {
 	struct unacked *next;
 	struct blob *tail;
 	uint64_t at_ms; /* wall clock, for the delay stamp */
+	uint64_t offline_id; /* its row in the offline store, 0: none */
 	uint32_t head_n;
 	uint8_t kind;	 /* enum stanza_kind */
 	bool keep;	 /* a message that goes to another session or offline if this one dies */
@@ -50,7 +51,10 @@ struct sm {
 	uint32_t durable; /* of them, from the start, all dealt with and on disk */
 	uint8_t done[SM_UNDURABLE_MAX / 8]; /* ring: those after durable that are dealt with out of order */
 	bool ack_wanted;  /* the client asked; the answer waits for the disk */
-	uint32_t ack_upto; /* value of in when it asked */
+	uint32_t ack_upto; /* value of in when it asked first, still unanswered */
+	uint32_t ack_last; /* value of in when it asked last */
+	bool paused;	  /* the link is held until more is on disk */
+	uint64_t offline_id; /* row of the stanza that is being sent, 0: none */
 	uint64_t max_ms;
 };
 
@@ -77,6 +81,7 @@ struct session {
 	int8_t priority;
 	bool carbons, roster_interested, roster_versions, blocking_interested, inactive;
 	bool dead; /* being removed: nothing is sent any more */
+	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
 	uint16_t directed_n;
 	uint64_t since_ms, active_ms; /* monotonic */
 	uint64_t rate_tokens, rate_at_ms;
@@ -100,7 +105,12 @@ void session_kick(struct session *s, const char *stream_error, const char *text)
 
 /* Queues a stanza to the client. to: written instead of st->to unless NULL. Counts and keeps it when XEP-0198 is on. */
 void session_send(struct session *s, struct stanza *st, const struct jid *to);
-/* As session_send for fan-out: the same with extra bytes of its own behind the head. */
+/* Sends bytes that are not a stanza: never counted. */
+void session_nonza(struct session *s, struct str bytes);
+
+/* One stanza from the client (RFC 6120 §8): checks its shape, stamps `from`, counts it and sends it on its way.
+ * Returns 0; -EINVAL: not a stanza of jabber:client (unsupported-stanza-type); -EACCES: a `from` that is not its own (invalid-from). */
+int session_receive(struct session *s, struct xml *el);
 
 /* ---- XEP-0198 ---- */
 int session_sm_enable(struct session *s, bool resume, uint64_t max_ms); /* 0; -EALREADY */

@@ -31,7 +31,8 @@ struct user {
 	uint32_t waiting_n;
 };
 
-/* Runs fn when the user is loaded (at once if it is): u->state is READY, ABSENT or FAILED then. In the user's own shard only. */
+/* Runs fn when the user is loaded (at once if it is): u->state is READY, ABSENT or FAILED then; u is NULL when too many wait
+ * already (USER_WAITING_MAX) or the shard ends. In the user's own shard only. */
 typedef void user_fn(struct user *u, void *arg);
 void user_with(struct core *c, struct str bare, user_fn *fn, void *arg);
 /* The user if it is in memory and READY, else NULL. */
@@ -41,6 +42,9 @@ void user_forget(struct env *env, struct str bare);
 /* Called by session_bind and session_end. */
 void user_session_added(struct user *u, struct session *s);
 void user_session_removed(struct user *u, struct session *s);
+void users_free(struct core *c);
+/* Is this address on the user's block list (XEP-0191 matching: full, bare, domain/resource, domain)? */
+bool user_blocks(const struct user *u, struct jid j);
 /* The session with this resource, or NULL. */
 struct session *user_resource(struct user *u, struct str resource);
 bool user_is_available(const struct user *u); /* some session has available presence */

@@ -33,12 +33,18 @@ struct deferred {
 
 struct loop {
 	int epoll_fd;
-	uint64_t now_ms; /* monotonic, refreshed each turn */
+	uint64_t now_ms;  /* monotonic, refreshed each turn */
+	uint64_t skew_ms; /* added to the clock: tests let time pass with it */
+	uint64_t step_us; /* when the current event, timer or deferred work began */
 	struct heap timers;
 	struct list deferred;
 	struct watch **ready_guard; /* events of this turn not yet handed out: a watch removed meanwhile is skipped */
 	int ready_n;
 	bool stop;
+	/* What runs now, for the log of slow handlers: a static string; a handler may set a finer one. */
+	const char *doing;
+	/* Runs after each event, timer and deferred work. NULL: none. The shard resets its arena here. */
+	void (*on_step)(struct loop *l);
 };
 
 int loop_init(struct loop *l);	/* 0; -errno */

@@ -8,7 +8,7 @@
 #include "base/ids.h"
 #include "loop/loop.h"
 
-enum { SHARDS_MAX = 64, MAILBOX_MAX = 200000, TURN_SLOW_MS = 10 };
+enum { SHARDS_MAX = 64, MAILBOX_MAX = 200000, TURN_SLOW_MS = 10, SHARD_IO_BYTES = 64 << 10 };
 
 struct shard;
 struct mail;
@@ -37,6 +37,8 @@ struct shard {
 	struct arena arena; /* of the turn's current event: reset after each event, mail and timer */
 	struct shards *all;
 	int index;
+	uint64_t conn_seq; /* numbers connections for the log */
+	char *io_buf;	   /* SHARD_IO_BYTES of scratch for one read or one chunk of a file */
 	struct core *core;
 	struct shard_private *priv; /* thread, mailbox */
 };

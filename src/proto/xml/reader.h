@@ -19,7 +19,7 @@ extern const struct xml_limits XML_LIMITS_UNAUTH; /* before: 16 KiB */
 
 enum xml_event_kind {
 	XML_NONE,	 /* needs more bytes */
-	XML_STREAM_OPEN, /* el: the root element with its attributes, no children */
+	XML_STREAM_OPEN, /* el: the root element with its attributes, no children; "xmlns" is the declared default namespace */
 	XML_STANZA,	 /* el: one whole child of the root */
 	XML_STREAM_CLOSE,
 	XML_SPACE,	 /* white space between stanzas: a keep-alive */
@@ -48,7 +48,8 @@ void xml_reader_next(struct xml_reader *r, struct arena *a, struct xml_event *ou
 /* Bytes fed and not yet parsed (pipelined behind the event just returned). */
 struct str xml_reader_rest_input(const struct xml_reader *r);
 bool xml_reader_partial(const struct xml_reader *r); /* inside an unfinished stanza */
-/* Gives the parser's memory back when nothing is half read; it comes back by itself at the next feed. */
+/* Gives the parser's memory back when nothing is half read; it comes back by itself at the next feed.
+ * xml_reader_next does so by itself whenever it answers XML_NONE between stanzas. */
 void xml_reader_rest(struct xml_reader *r);
 
 #endif
