@@ -6,7 +6,7 @@ DATA ?= var
 DOMAIN ?= localhost
 export JOBS
 
-.PHONY: build run test bench interop lint format clean help
+.PHONY: build run test bench interop fuzz lint format clean help
 
 build: ## build/anser with the web client inside
 	@tools/setup build
@@ -32,6 +32,12 @@ interop: build ## run the conformance suite of the field
 lint: ## clang-tidy over src/
 	@tools/setup lint
 	@tools/lint
+
+fuzz: ## libFuzzer on each target for SECONDS=60; new inputs are kept in build-fuzz/
+	@tools/setup lint
+	@CC=clang tools/configure build-fuzz -Dfuzz=true -Db_sanitize=none
+	@ninja -C build-fuzz -j$(JOBS)
+	@tools/fuzz $(SECONDS)
 
 format: ## clang-format over src/ and tests/
 	@tools/setup lint
