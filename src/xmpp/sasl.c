@@ -334,7 +334,7 @@ static void plain_first(struct stream *st, struct str message)
 
 /* ---- tokens ---- */
 
-static void on_token(struct shard *s, void *arg, int status, struct str responder)
+static void on_token(struct shard *s, void *arg, int status, struct str responder, bool rotate)
 {
 	struct stream *st = arg;
 
@@ -345,8 +345,10 @@ static void on_token(struct shard *s, void *arg, int status, struct str responde
 		fail(st, "credentials-expired", NULL); /* XEP-0484: the client falls back to its password */
 	else if (status)
 		fail(st, "temporary-auth-failure", "The server is busy; try again.");
-	else
+	else {
+		st->auth->fast_rotate = rotate;
 		succeed(st, responder);
+	}
 	stream_proceed(st);
 }
 

@@ -23,7 +23,7 @@ struct auth {
 	char *name;	 /* localpart that wants to be authenticated */
 	char *request;	 /* SASL2: the whole <authenticate/>, for its inline parts */
 	char *additional; /* base64 of the last server message; NULL: none */
-	bool fast_invalidate;
+	bool fast_invalidate, fast_rotate; /* XEP-0484: the token is to die; a new one is due */
 };
 
 /* Begins an exchange. initial.p NULL: the client sends nothing first. fast: only token mechanisms are allowed. Takes request. */

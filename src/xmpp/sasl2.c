@@ -161,22 +161,33 @@ static void on_revoked(struct shard *sh, void *arg, int status)
 		log_error("fast.not_revoked", "error=%d next=\"the token dies at its time\"", -status);
 }
 
+/* The mechanism for which the client gets a new token: asked for, or the old one is due for rotation. NONE: no token. */
+static struct str token_wanted(struct stream *st, const struct xml *request)
+{
+	const struct xml *want = request ? xml_child(request, "request-token", NS_FAST) : NULL;
+
+	if (!request || !st->client)
+		return STR_NONE;
+	if (want && sasl_fast_known(xml_get(want, "mechanism")))
+		return xml_get(want, "mechanism");
+	return st->auth->fast_rotate && !st->auth->fast_invalidate ? xml_get(request, "mechanism") : STR_NONE;
+}
+
 static void success(struct stream *st, struct str additional)
 {
 	struct inline_state *in = mem_zalloc(sizeof(*in));
-	const struct xml *request = request_of(st), *want;
+	const struct xml *request = request_of(st);
 	struct core *c = st->core;
+	struct str mechanism;
 
 	(void)additional; /* kept in st->auth until the end */
 	in->st = st;
 	stream_wait(st);
 	if (st->auth->fast_invalidate && st->client)
 		fast_revoke(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), on_revoked, NULL);
-	want = request ? xml_child(request, "request-token", NS_FAST) : NULL;
-	if (want && st->client && sasl_fast_known(xml_get(want, "mechanism")) &&
-		!fast_issue(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), xml_get(want, "mechanism"), on_token, in))
-		return;
-	settle(in);
+	mechanism = token_wanted(st, request);
+	if (!mechanism.n || fast_issue(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), mechanism, on_token, in))
+		settle(in);
 }
 
 static const struct sasl_profile sasl2 = { challenge, success, failure };
