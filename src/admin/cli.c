@@ -116,7 +116,7 @@ static int take_option(struct cli *c, const struct cli_verb *v, char **argv, int
 	}
 	if (o->value)
 		value = eq ? eq + 1 : argv[*i + 1] ? argv[++*i] : NULL;
-	if (!o->value == !!eq || (o->value && !value)) {
+	if ((!o->value && eq) || (o->value && !value)) {
 		cli_error("--%s %s", o->name, o->value ? "needs a value" : "takes no value");
 		return CLI_USAGE;
 	}
