@@ -2,6 +2,7 @@
 /* The command line: finds the verb, reads options, prints help. */
 #include "admin/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +116,7 @@ static int take_option(struct cli *c, const struct cli_verb *v, char **argv, int
 	}
 	if (o->value)
 		value = eq ? eq + 1 : argv[*i + 1] ? argv[++*i] : NULL;
-	if (!o->value == !!eq || (o->value && !value)) {
+	if ((!o->value && eq) || (o->value && !value)) {
 		cli_error("--%s %s", o->name, o->value ? "needs a value" : "takes no value");
 		return CLI_USAGE;
 	}
@@ -161,6 +162,24 @@ static const char *default_data(void)
 	else
 		snprintf(dir, sizeof(dir), "%s/.local/share/anser", home && *home ? home : ".");
 	return dir;
+}
+
+int cli_make_dir(const char *path)
+{
+	char part[DATA_DIR_MAX];
+	size_t n = strlen(path);
+
+	if (n == 0 || n >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i])
+			continue;
+		memcpy(part, path, i);
+		part[i] = 0;
+		if (mkdir(part, 0700) && errno != EEXIST && !(errno == EROFS && i < n))
+			return -errno;
+	}
+	return 0;
 }
 
 /* ---- verbs ---- */

@@ -48,6 +48,9 @@ int cli_main(const struct cli_verb *verbs, int argc, char **argv);
 /* "anser: " and a sentence on standard error. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Makes a directory (0700) and the ones above it. Returns 0, also when it is there; -errno. */
+int cli_make_dir(const char *path);
+
 /* Verbs of this folder. */
 int verb_user_add(const struct cli *c);
 int verb_user_passwd(const struct cli *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Verbs that ask something of a server or of its data directory: over the command socket when a server runs, else directly. */
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +27,25 @@ struct office {
 	struct admin_local *local;
 };
 
-static bool is_directory(const char *path)
+/* The directory must be there, or be made. Root becomes its owner, so that the server can still read what a command wrote. */
+static int enter_directory(const char *path, bool make)
 {
 	struct stat st;
+	int err = make ? cli_make_dir(path) : 0;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	if (err) {
+		cli_error("cannot make the data directory %s: %s", path, strerror(-err));
+		return CLI_FAILED;
+	}
+	if (stat(path, &st) || !S_ISDIR(st.st_mode)) {
+		cli_error("there is no data directory %s; name it with --data", path);
+		return CLI_FAILED;
+	}
+	if (geteuid() == 0 && st.st_uid != 0 && (setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid))) {
+		cli_error("cannot become the owner of %s", path);
+		return CLI_FAILED;
+	}
+	return CLI_OK;
 }
 
 static int open_local(struct office *o, bool make)
@@ -38,12 +53,10 @@ static int open_local(struct office *o, bool make)
 	char err[SENTENCE_MAX];
 	struct arena a = { 0 };
 	struct str domain = STR_NONE;
-	int status = 0;
+	int status = enter_directory(o->cli->data, make);
 
-	if (!make && !is_directory(o->cli->data)) {
-		cli_error("there is no data directory %s; name it with --data", o->cli->data);
-		return CLI_FAILED;
-	}
+	if (status)
+		return status;
 	log_setup(LOG_WARNING, LOG_TEXT);
 	arena_init(&a);
 	if (o->cli->domain && jid_nameprep(&a, str_of(o->cli->domain), &domain)) {
