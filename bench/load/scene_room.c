@@ -183,16 +183,16 @@ static int talk(struct room *r, double seconds)
 
 static void report(struct room *r, struct usage joining, int64_t presences, struct usage talking)
 {
-	double wall = (double)joining.wall_ns / 1e9;
-
 	report_begin("room");
 	report_int("occupants", r->o->count);
 	report_int("window", r->o->window);
-	report_int("presences", presences);
-	report_num("join_wall_s", wall);
-	report_num("join_cpu_s", (double)joining.server_ns / 1e9);
-	report_num("join_cpu_us_per_presence",
-		   presences > 0 ? (double)joining.server_ns / 1e3 / (double)presences : 0);
+	if (presences > 0) {
+		report_int("presences", presences);
+		report_num("join_wall_s", (double)joining.wall_ns / 1e9);
+		report_num("join_cpu_s", (double)joining.server_ns / 1e9);
+		report_num("join_cpu_us_per_presence",
+			   (double)joining.server_ns / 1e3 / (double)presences);
+	}
 	report_int("deliveries", r->deliveries);
 	report_int("wrong_messages", r->wrong);
 	report_usage("delivery", talking, r->deliveries);
