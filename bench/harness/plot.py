@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The same figures as bars: an SVG written by hand, one panel per figure that has a target."""
+"""The same figures as bars: an SVG written by hand, one panel per figure that has a target above zero."""
 
 from html import escape
 
@@ -12,7 +12,7 @@ PANEL_WIDTH, BAR, GAP, LEFT, COLUMNS = 430, 16, 5, 105, 2
 
 def panel(step, figure, values):
     """One panel as (height, SVG text): a bar per server, labelled, and the target as a line."""
-    top = max([*values.values(), figure.target]) or 1
+    top = max([*values.values(), figure.target])
     room = PANEL_WIDTH - LEFT - 70
     out = [f'<text x="0" y="12" class="t">{escape(step.title)}</text>',
            f'<text x="0" y="27" class="s">{escape(figure.title)}, {escape(figure.unit)}</text>']
@@ -37,7 +37,7 @@ def svg(steps, labels, results):
             values = {label: median(results.get(label, {}).get(step.name, {}).get(figure.key, []))
                       for label in labels}
             values = {label: value for label, value in values.items() if value is not None}
-            if figure.target is not None and values:
+            if figure.target and values:
                 panels.append(panel(step, figure, values))
     out, y = [], 40
     for i in range(0, len(panels), COLUMNS):

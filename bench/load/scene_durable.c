@@ -2,8 +2,9 @@
 /*
  * Durability. durable-send: the first account sends --rate messages a second to the second and asks
  * for an acknowledgement after each, until the server is killed (SIGKILL); what was sent, what was
- * acknowledged and what arrived goes to --log. durable-check, after the restart: what the recipient
- * gets now, what both archives hold, and what is missing.
+ * acknowledged and what arrived goes to --log. durable-check, after the restart: the sender repeats
+ * what was not acknowledged, as clients do, with the same ids; then, what the recipient gets, what
+ * both archives hold, what is missing and what is there twice.
  */
 #include "archive.h"
 #include "mark.h"
@@ -52,19 +53,17 @@ static void on_live(struct client *c, const struct stanza *st)
 
 static const struct scene sending = { .on_stanza = on_live };
 
-static void send_one(struct fleet *f, struct durable *d)
+static void send_one(struct fleet *f, struct durable *d, int64_t seq)
 {
 	const struct opts *o = f->o;
 	int64_t to = f->clients[1].number;
 
-	mark_body(d->body, (struct mark){ now_ns(), d->run, (uint32_t)d->sent }, (size_t)o->size);
+	mark_body(d->body, (struct mark){ now_ns(), d->run, (uint32_t)seq }, (size_t)o->size);
 	client_stanza(&f->clients[0],
 		      "<message to='%s%lld@%s' type='chat' id='d%lld'><body>%s</body>"
 		      "<origin-id xmlns='urn:xmpp:sid:0' id='d%x-%lld'/></message>",
-		      o->prefix, (long long)to, o->domain, (long long)d->sent, d->body, d->run,
-		      (long long)d->sent);
+		      o->prefix, (long long)to, o->domain, (long long)seq, d->body, d->run, (long long)seq);
 	client_ask(&f->clients[0]);
-	d->sent++;
 }
 
 static int save(const struct durable *d, const char *path)
@@ -112,7 +111,7 @@ static int send_until_killed(struct fleet *f, struct durable *d, const struct pr
 
 	while (now_ns() < kill_ns) {
 		if (now_ns() >= next && d->sent < MESSAGES_MAX) {
-			send_one(f, d);
+			send_one(f, d, d->sent++);
 			next += gap;
 		}
 		int64_t until = next < kill_ns ? next : kill_ns;
@@ -205,17 +204,35 @@ static void report_check(const struct durable *d)
 	report_int("acked_but_lost", count(d, d->acked, LIVE | OFFLINE | THEIRS, 0));
 	report_int("acked_not_in_recipients_archive", count(d, d->acked, THEIRS, 0));
 	report_int("acked_not_in_senders_archive", count(d, d->acked, OURS, 0));
+	report_int("repeated", d->sent - d->acked);
+	report_int("repeated_but_lost", count(d, d->sent, LIVE | OFFLINE | THEIRS, 0));
 	report_int("archived_twice", d->twice);
 	report_int("archived_out_of_order", d->disorder);
 	report_end();
 }
 
+static int repeat(struct fleet *f, struct durable *d)
+{
+	const struct client *c = &f->clients[0];
+
+	if (fleet_login(f, 0, 1) < 0)
+		return -EIO;
+	for (int64_t seq = d->acked; seq < d->sent; seq++)
+		send_one(f, d, seq);
+	client_ask(&f->clients[0]);
+	while (c->sm_acked != c->sm_out) {
+		if (fleet_poll(f, NS_PER_S / 10) < 0 || f->failed > 0)
+			return -EIO;
+	}
+	return 0;
+}
+
 static int check(struct fleet *f, struct durable *d)
 {
-	/* The recipient first: its offline messages come with its presence. */
+	/* The recipient's offline messages come with its presence, before its archive is read. */
+	if (repeat(f, d) < 0 || fleet_login(f, 1, 2) < 0)
+		return -EIO;
 	for (int i = 1; i >= 0; i--) {
-		if (fleet_login(f, i, i + 1) < 0)
-			return -EIO;
 		d->reading = i == 1 ? THEIRS : OURS;
 		d->last_seq = 0;
 		if (archive_read(&f->clients[i], &d->archive, f->o->page, NULL) < 0)
