@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/metrics.h"
+#include "core/iq.h"
 #include "core/presence.h"
 #include "core/session.h"
 #include "proto/xmpp/ns.h"

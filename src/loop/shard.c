@@ -31,7 +31,9 @@ struct shard_private {
 	/* ---- */
 
 	struct watch wake;
-	struct mail *inbox; /* taken, not yet handled; the shard's thread only */
+	/* The shard's thread only. */
+	struct mail *inbox; /* taken, not yet handled */
+	bool woken;	     /* the mailbox was empty and no longer is */
 	struct deferred more;
 };
 
@@ -63,8 +65,7 @@ static void on_step(struct loop *l)
 
 static void take_all(struct shard_private *p)
 {
-	if (p->inbox)
-		return;
+	p->woken = false;
 	pthread_mutex_lock(&p->lock);
 	p->inbox = p->first;
 	p->first = NULL;
@@ -79,24 +80,31 @@ static void read_mail(struct shard_private *p)
 {
 	struct shard *s = p->shard;
 
-	take_all(p);
-	for (int left = MAIL_PER_ROUND; p->inbox && left > 0; left--) {
-		struct mail *m = p->inbox;
+	for (int left = MAIL_PER_ROUND; left > 0; left--) {
+		struct mail *m;
 
+		if (!p->inbox && p->woken)
+			take_all(p);
+		m = p->inbox;
+		if (!m)
+			break;
 		p->inbox = m->next;
 		m->next = NULL;
 		s->loop.doing = m->kind->name;
 		m->kind->handle(s, m);
 		on_step(&s->loop);
 	}
-	if (p->inbox)
+	if (p->inbox || p->woken)
 		loop_defer(&s->loop, &p->more);
 }
 
 static void on_wake(struct watch *w, uint32_t events)
 {
+	struct shard_private *p = container_of(w, struct shard_private, wake);
+
 	(void)events;
-	read_mail(container_of(w, struct shard_private, wake));
+	p->woken = true;
+	read_mail(p);
 }
 
 static void on_more(struct deferred *d)
@@ -144,10 +152,12 @@ int shard_post(struct shard *to, struct mail *m)
 	pthread_mutex_unlock(&p->lock);
 	if (!was_empty)
 		return 0;
-	if (to == self)
-		loop_defer(&to->loop, &p->more); /* mail to itself needs no system call */
-	else
+	if (to != self) {
 		wake(p);
+		return 0;
+	}
+	p->woken = true; /* mail to itself needs no system call */
+	loop_defer(&to->loop, &p->more);
 	return 0;
 }
 

@@ -5,8 +5,8 @@
  *   items    small values under (owner, kind, key): accounts, roster items, room configuration, tokens ...
  *   archive  one row per message and owner, by time-ordered id, findable by peer
  * Writes are batches: atomic, durable when `done` runs. One writer thread takes the whole queue into one transaction and one fsync
- * (group commit). Reads run in reader threads and see every batch whose `done` was posted, and the caller's own batches
- * submitted before (a read waits for the writes queued before it when it says so: after_writes).
+ * (group commit). Reads run in reader threads and see every batch whose `done` was posted, and all batches that wrote
+ * to the same owner and were submitted before.
  * All callbacks run in the shard that asked. Any shard may ask. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -55,7 +55,7 @@ void store_del_all(struct store_batch *b, struct str owner, struct str kind, str
 
 struct archive_row {
 	struct str owner;     /* bare JID of a user or a room */
-	uint64_t id;	      /* time-ordered, see core/ids: top 42 bits are ms since 2020 */
+	uint64_t id;	      /* below 2^63, unique per owner, time-ordered: top 42 bits are ms since 2020 */
 	struct str with;      /* bare JID of the peer; for rooms the sender's occupant JID */
 	struct str with_full; /* full JID of the peer or p NULL */
 	struct str origin;    /* origin-id for deduplication, p NULL: none */
@@ -82,7 +82,8 @@ typedef void store_items_fn(struct shard *s, void *arg, int status, const struct
 
 /* One item (n is 0 or 1). */
 int store_get(struct store *s, struct shard *from, struct str owner, struct str kind, struct str key, store_items_fn *done, void *arg);
-/* All items of an owner, of one kind or (kind empty) of all, key order; at most limit, keys > after (p NULL: from the start). */
+/* All items of an owner, of one kind or (kind empty) of all, in order of kind and key; at most limit, keys > after
+ * (p NULL: from the start). */
 struct store_range {
 	struct str owner, kind, prefix, after;
 	uint32_t limit;
@@ -97,7 +98,7 @@ struct archive_query {
 	const uint64_t *ids;	   /* when ids_n: exactly these rows */
 	uint32_t ids_n;
 	bool backward;		   /* the last `limit` rows of the range instead of the first; still answered oldest first */
-	bool want_count;	   /* fill total (costs a count) */
+	bool want_count;	   /* fill total (costs a count): rows of with, start_id, end_id whatever after_id and before_id */
 	bool check_bounds;	   /* -ENOENT when after_id or before_id or one of ids is not a row of the owner */
 	uint32_t limit;		   /* <= STORE_PAGE_MAX */
 };
@@ -122,8 +123,5 @@ int store_query(struct store *s, struct shard *from, const struct archive_query 
 int store_backup(struct store *s, struct shard *from, const char *dir, store_done_fn *done, void *arg);
 /* Checks a backup's manifest and database and puts it in place of an empty data directory. No server may run. */
 int store_restore(const char *backup_dir, const char *data_dir, char *err, size_t err_n);
-
-/* For the CLI without a server: runs a store call and waits for it. A tiny shard of its own. */
-struct store_sync;
 
 #endif

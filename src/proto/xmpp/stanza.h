@@ -50,10 +50,12 @@ struct stanza {
 	struct xml *el;	     /* whole stanza as a tree; NULL: only bytes so far */
 	struct blob *tail;   /* NULL: only a tree so far. A reference is held by whoever made the stanza */
 	struct str extra;    /* bytes to stand right behind the head, e.g. a stanza-id for this recipient */
+	struct str packed_tail; /* the tail inside the bytes that stanza_unpack borrows; p NULL: none */
 };
 
 /* Reads head fields off a parsed element in jabber:client (or jabber:server). `from` and `to` are normalised.
- * Returns 0; -EBADMSG unknown kind or type (IQ only; others fall back as RFC 6121 §5.2.2 says); -EINVAL bad JID in `to` (out filled but for to). */
+ * Returns 0; -EBADMSG unknown kind (out untouched) or type (out filled, type IQ_GET or PRES_AVAILABLE; an unknown type of a
+ * message is MSG_NORMAL, RFC 6121 §5.2.2); -EPERM bad JID in `from`; -EINVAL bad JID in `to` (both: out filled but for it). */
 int stanza_from_xml(struct arena *a, struct xml *el, struct stanza *out);
 /* Fills flags and origin_id of a message from its tree. */
 void stanza_scan(struct stanza *st);
