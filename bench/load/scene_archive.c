@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The first account pages through its whole archive (XEP-0313 with XEP-0059), --cycles times. */
+/*
+ * The first account pages through its whole archive (XEP-0313 with XEP-0059), --cycles times; fewer
+ * than --count messages are a failure.
+ */
 #include "archive.h"
 #include "proc.h"
 #include "report.h"
@@ -28,6 +31,11 @@ static int measure(struct fleet *f, const struct opts *o)
 	for (int64_t i = 0; i < o->cycles; i++) {
 		if (archive_read(&f->clients[0], &a, o->page, &latency) < 0)
 			return -EIO;
+		if (a.messages < o->count) {
+			fprintf(stderr, "archive: %lld messages of %lld\n", (long long)a.messages,
+				(long long)o->count);
+			return -EIO;
+		}
 		messages += a.messages;
 		pages += a.pages;
 	}
