@@ -289,6 +289,8 @@ void client_close(struct client *c)
 {
 	if (c->state != CLIENT_READY)
 		return;
+	if (c->sm_on)
+		answer_ask(c); /* or the server must think that the last stanzas were not received */
 	c->state = CLIENT_CLOSING;
 	c->fleet->ready--;
 	say(c, "</stream:stream>");

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define BODY_MAX 60001
+#define TAG_SHIFT 13 /* pairs are below 8192 */
 #define STALL_NS (20 * NS_PER_S)
 
 struct pair {
@@ -29,6 +30,7 @@ struct chat {
 	struct pair *pairs;
 	bool refill; /* send the next when one arrives */
 	int64_t sent, delivered, wrong, limit;
+	uint32_t tag; /* of this run, in the upper bits of the mark: other runs' messages are ignored */
 	int64_t progress_ns, drain_ns;
 	struct sample latency;
 	char body[BODY_MAX];
@@ -40,7 +42,7 @@ static void send_one(struct chat *ch, int64_t i, int64_t when)
 	struct pair *p = &ch->pairs[i];
 	struct client *to = &ch->fleet->clients[2 * i + 1], *from = &ch->fleet->clients[2 * i];
 
-	mark_body(ch->body, (struct mark){ when, (uint32_t)i, p->sent }, (size_t)o->size);
+	mark_body(ch->body, (struct mark){ when, ch->tag | (uint32_t)i, p->sent }, (size_t)o->size);
 	client_stanza(from, "<message to='%s%lld@%s%s' type='chat' id='m%x-%x'><body>%s</body></message>",
 		      o->prefix, (long long)to->number, o->domain, o->full_jid ? "/load" : "",
 		      (unsigned)i, p->sent, ch->body);
@@ -61,9 +63,9 @@ static void on_stanza(struct client *c, const struct stanza *st)
 	int64_t i = (c - c->fleet->clients) / 2;
 	struct mark m;
 
-	if (!stanza_is(st, "message") || !mark_read(st, &m))
+	if (!stanza_is(st, "message") || !mark_read(st, &m) || (m.who ^ ch->tag) >> TAG_SHIFT)
 		return;
-	if (m.who != (uint32_t)i || m.seq != ch->pairs[i].got || stanza_attr_is(st, "type", "error")) {
+	if ((m.who ^ ch->tag) != (uint32_t)i || m.seq != ch->pairs[i].got || stanza_attr_is(st, "type", "error")) {
 		ch->wrong++;
 		return;
 	}
@@ -199,7 +201,7 @@ static int measure(struct chat *ch)
 
 int scene_chat(const struct opts *o)
 {
-	struct chat ch = { .o = o };
+	struct chat ch = { .o = o, .tag = (uint32_t)(now_ns() >> 10) << TAG_SHIFT };
 
 	ch.fleet = fleet_new(o, &scene, 2 * o->pairs);
 	ch.fleet->data = &ch;

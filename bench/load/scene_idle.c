@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define SETTLE_NS (2 * NS_PER_S) /* for what the server frees after a login */
+#define SETTLE_NS (5 * NS_PER_S) /* for what a server still does and frees after a login */
 
 static const struct scene scene = { 0 };
 
