@@ -4,6 +4,7 @@ import itertools
 import os
 import time
 import uuid
+from xml.parsers import expat
 
 from . import auth, tree
 from .link import Closed, Link, WebSocket
@@ -79,6 +80,7 @@ class Client:
             if self.transport == 'tls':
                 self.link.start_tls(alpn='xmpp-client', **tls_args)
         self.closed = self.ended = False
+        self.reader = tree.Reader(framed=self.transport == 'ws')
         return self
 
     def header_text(self, to=None, version='1.0', sender=None, ns=tree.CLIENT, stream=tree.STREAM, lang=None):
@@ -152,7 +154,11 @@ class Client:
         self._note('<', data)
         if isinstance(self.link, WebSocket):
             self.reader = tree.Reader(framed=True)
-        for kind, el in self.reader.feed(data):
+        try:
+            events = self.reader.feed(data)
+        except expat.ExpatError as e:
+            raise Failed('%s: the server sent broken XML: %s' % (self.label, e)) from None
+        for kind, el in events:
             if self.transport == 'ws':
                 if kind == 'el':
                     self._framed(el)
@@ -422,11 +428,14 @@ class Client:
 
     def resume(self, old):
         """Continues the session of another client object (whose connection is lost) here. Returns <resumed/> or <failed/>."""
-        self.send('<resume xmlns="%s" h="%d" previd="%s"/>' % (SM, old.sm_in, old.sm_id))
+        self.adopt(old)
+        self.raw('<resume xmlns="%s" h="%d" previd="%s"/>' % (SM, old.sm_in, old.sm_id))
         out = self._sasl_step(SM)
         if out.name == 'resumed':
-            self.adopt(old)
             self._resumed(out)
+        else:
+            self._sm_reset()
+            self.jid = None
         return out
 
     def adopt(self, old):
