@@ -64,6 +64,8 @@ class Stage:
 
     def own_server(self, sets=None, **kw):
         """A server of this dialogue's own."""
+        if self.server.kind != 'anser':
+            raise Failed('this dialogue needs a server of its own')
         server = Anser(sets, **kw).start()
         self.cleanups.append(server.stop)
         return server
