@@ -9,7 +9,7 @@ from kit.server import Account, Anser, Prosody, binary, free_ports
 from kit.tree import CLIENT, STREAM, El, mismatch, parse, write
 
 ROSTER = 'jabber:iq:roster'
-MAM = 'urn:mam:2'
+MAM = 'urn:xmpp:mam:2'
 RSM = 'http://jabber.org/protocol/rsm'
 DATA = 'jabber:x:data'
 MUC = 'http://jabber.org/protocol/muc'

@@ -134,7 +134,10 @@ class Reader:
 
 
 def parse(text, ns=CLIENT):
-    """One element from text; ns is the default namespace outside of it."""
+    """One element from text; ns is the default namespace outside of it. A stanza right inside <forwarded/> is jabber:client
+    unless it says otherwise."""
+    text = re.sub(r'(<forwarded xmlns="urn:xmpp:forward:0">(?:<delay[^>]*/>)?<(?:message|presence|iq))(?![^>]* xmlns=)',
+                  r'\1 xmlns="jabber:client"', text)
     reader = Reader()
     head = '<r xmlns="%s" xmlns:stream="%s" xmlns:t="%s">' % (ns, STREAM, TEST)
     reader.feed(head.encode())
