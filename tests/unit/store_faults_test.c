@@ -45,7 +45,7 @@ struct faulty {
 	sqlite3_file base;
 	char name[128];
 	bool shadowed;
-	char real[]; /* the file of the real VFS */
+	char real[] __attribute__((aligned(8))); /* the file of the real VFS */
 };
 
 static sqlite3_vfs *real_vfs;
@@ -437,11 +437,6 @@ TEST(what_was_acknowledged_survives_a_power_cut)
 }
 
 /* ---- kill -9 ---- */
-
-struct killed {
-	int pipe;
-	uint64_t next, outstanding;
-};
 
 static void on_acked(struct shard *s, void *arg, int status)
 {
