@@ -7,8 +7,8 @@
 #include <sqlite3.h>
 
 enum {
-	WAL_SOFT_PAGES = 4000,	/* from here on the thread copies */
-	WAL_HARD_PAGES = 40000, /* from here on the writer copies itself */
+	WAL_SOFT_PAGES = 1000,	/* from here on the thread copies */
+	WAL_HARD_PAGES = 8000, /* from here on the writer copies itself */
 };
 
 struct checkpointer;

@@ -7,16 +7,21 @@
 #include "store/sqlite.h"
 
 /* name: owners and kinds as small numbers.
- * archive: clustered by owner and id, so that a page of history is a few neighbouring pages of the file;
- * peer is a 64-bit hash of the bare JID in `with_jid` (compared again when read). */
+ * archive_log: all archive rows in the order of their commits; archive_owner and archive_peer find them, but for those with
+ * seq > archive_state.merged (store/recent.h). peer is a 32-bit hash of with_jid, which is compared again when read. */
 static const char v1[] =
 	"CREATE TABLE name(id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);"
 	"CREATE TABLE item(owner INTEGER NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
 	" PRIMARY KEY(owner, kind, key)) WITHOUT ROWID;"
-	"CREATE TABLE archive(owner INTEGER NOT NULL, id INTEGER NOT NULL, peer INTEGER NOT NULL,"
-	" outgoing INTEGER NOT NULL, with_jid BLOB NOT NULL, with_full BLOB, origin BLOB, stanza BLOB NOT NULL,"
+	"CREATE TABLE archive_log(seq INTEGER PRIMARY KEY, owner INTEGER NOT NULL, id INTEGER NOT NULL,"
+	" peer INTEGER NOT NULL, outgoing INTEGER NOT NULL, with_jid BLOB NOT NULL, with_full BLOB, origin BLOB,"
+	" stanza BLOB NOT NULL);"
+	"CREATE TABLE archive_owner(owner INTEGER NOT NULL, id INTEGER NOT NULL, seq INTEGER NOT NULL,"
 	" PRIMARY KEY(owner, id)) WITHOUT ROWID;"
-	"CREATE INDEX archive_peer ON archive(owner, peer, id);";
+	"CREATE TABLE archive_peer(owner INTEGER NOT NULL, peer INTEGER NOT NULL, id INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL, PRIMARY KEY(owner, peer, id)) WITHOUT ROWID;"
+	"CREATE TABLE archive_state(merged INTEGER NOT NULL);"
+	"INSERT INTO archive_state(merged) VALUES(0);";
 
 static const char *const migrations[] = { v1 };
 

@@ -35,28 +35,33 @@ static const char *const texts[SQL_N] = {
 	[SQL_ITEM_LIST] = "SELECT key,value FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 ORDER BY key",
 	[SQL_ITEM_LIST_ALL] = "SELECT i.key,i.value,n.name FROM item i JOIN name n ON n.id=i.kind"
 			      " WHERE i.owner=?1 AND i.key>=?2 ORDER BY n.name,i.key",
-	[SQL_ARCHIVE_ADD] = "INSERT OR REPLACE INTO archive(owner,id,peer,outgoing,with_jid,with_full,origin,stanza)"
-			    " VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
-	[SQL_ARCHIVE_TRIM] = "DELETE FROM archive WHERE owner=?1 AND id<?2",
-	[SQL_ARCHIVE_FIRST] = "SELECT id FROM archive WHERE owner=?1 ORDER BY id LIMIT 1",
-	[SQL_ARCHIVE_LAST] = "SELECT id FROM archive WHERE owner=?1 ORDER BY id DESC LIMIT 1",
-#define ROW "SELECT id,outgoing,with_jid,with_full,origin,stanza FROM archive WHERE owner=?1 AND "
-	[SQL_ARCHIVE_ONE] = ROW "id=?2",
-	[SQL_ARCHIVE_UP] = ROW "id BETWEEN ?2 AND ?3 ORDER BY id",
-	[SQL_ARCHIVE_DOWN] = ROW "id BETWEEN ?2 AND ?3 ORDER BY id DESC",
-	[SQL_ARCHIVE_WITH_UP] = ROW "peer=?4 AND id BETWEEN ?2 AND ?3 ORDER BY id",
-	[SQL_ARCHIVE_WITH_DOWN] = ROW "peer=?4 AND id BETWEEN ?2 AND ?3 ORDER BY id DESC",
-	/* a full JID: rows whose peer is its bare JID, and rows of rooms, whose peer is the occupant itself */
-#define FULL ROW "peer=?4 AND with_jid=?6 AND id BETWEEN ?2 AND ?3 UNION ALL " \
-	     ROW "peer=?5 AND with_full=?6 AND id BETWEEN ?2 AND ?3 ORDER BY 1"
-	[SQL_ARCHIVE_FULL_UP] = FULL,
-	[SQL_ARCHIVE_FULL_DOWN] = FULL " DESC",
-#undef FULL
-#undef ROW
-	[SQL_ARCHIVE_COUNT] = "SELECT count(*) FROM archive WHERE owner=?1 AND id BETWEEN ?2 AND ?3",
-	[SQL_ARCHIVE_COUNT_WITH] = "SELECT count(*) FROM archive WHERE owner=?1 AND peer=?4 AND id BETWEEN ?2 AND ?3",
-	[SQL_ARCHIVE_COUNT_FULL] = "SELECT count(*) FROM archive WHERE owner=?1 AND id BETWEEN ?2 AND ?3"
-				   " AND (peer=?4 AND with_jid=?6 OR peer=?5 AND with_full=?6)",
+	[SQL_ARCHIVE_MERGED] = "SELECT merged FROM archive_state",
+	[SQL_ARCHIVE_SET_MERGED] = "UPDATE archive_state SET merged=?1",
+	[SQL_LOG_ADD] = "INSERT INTO archive_log(seq,owner,id,peer,outgoing,with_jid,with_full,origin,stanza)"
+			" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+	[SQL_LOG_TAIL] = "SELECT seq,owner,id,peer FROM archive_log WHERE seq>?1 ORDER BY seq",
+	[SQL_LOG_ROW] = "SELECT id,outgoing,with_jid,with_full,origin,stanza FROM archive_log WHERE seq=?1",
+	[SQL_INDEX_OWNER] = "INSERT OR REPLACE INTO archive_owner(owner,id,seq) VALUES(?1,?2,?3)",
+	[SQL_INDEX_PEER] = "INSERT OR REPLACE INTO archive_peer(owner,peer,id,seq) VALUES(?1,?4,?2,?3)",
+	[SQL_INDEX_FIND] = "SELECT seq FROM archive_owner WHERE owner=?1 AND id=?2",
+	[SQL_TRIM_LOG] = "DELETE FROM archive_log WHERE seq IN (SELECT seq FROM archive_owner WHERE owner=?1 AND id<?2)",
+	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND id<?2",
+	[SQL_TRIM_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id<?2",
+#define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3"
+#define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3"
+	[SQL_WALK_UP] = "SELECT id,seq" OWNER " ORDER BY id",
+	[SQL_WALK_DOWN] = "SELECT id,seq" OWNER " ORDER BY id DESC",
+	[SQL_WALK_PEER_UP] = "SELECT id,seq" PEER(4) " ORDER BY id",
+	[SQL_WALK_PEER_DOWN] = "SELECT id,seq" PEER(4) " ORDER BY id DESC",
+	/* a full JID: rows whose peer is the occupant of a room itself, and those of its bare JID */
+	[SQL_WALK_PEERS_UP] = "SELECT id,seq" PEER(4) " UNION ALL SELECT id,seq" PEER(5) " ORDER BY 1",
+	[SQL_WALK_PEERS_DOWN] = "SELECT id,seq" PEER(4) " UNION ALL SELECT id,seq" PEER(5) " ORDER BY 1 DESC",
+	[SQL_COUNT] = "SELECT count(*)" OWNER,
+	[SQL_COUNT_PEER] = "SELECT count(*)" PEER(4),
+#undef OWNER
+#undef PEER
+	[SQL_FIRST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id LIMIT 1",
+	[SQL_LAST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id DESC LIMIT 1",
 };
 
 /* Result codes that mean something to the store; all others are -EIO. */
@@ -85,6 +90,13 @@ int sql_exec(sqlite3 *db, const char *text)
 	return sql_errno(db, sqlite3_exec(db, text, NULL, NULL, NULL));
 }
 
+int sql_failed(struct sql *q)
+{
+	int rc = sql_errno(q->db, sqlite3_errcode(q->db));
+
+	return rc ? rc : -EIO;
+}
+
 sqlite3_stmt *sql_get(struct sql *q, enum sql_id id)
 {
 	sqlite3_stmt **st = &q->kept[id];
@@ -109,7 +121,7 @@ int sql_run_id(struct sql *q, enum sql_id id)
 {
 	sqlite3_stmt *st = sql_get(q, id);
 
-	return st ? sql_run(q, st) : sql_errno(q->db, sqlite3_errcode(q->db));
+	return st ? sql_run(q, st) : sql_failed(q);
 }
 
 void sql_bind(sqlite3_stmt *st, int at, struct str s)
@@ -136,7 +148,7 @@ int64_t sql_name(struct sql *q, struct str name)
 	int rc;
 
 	if (!st)
-		return sql_errno(q->db, sqlite3_errcode(q->db));
+		return sql_failed(q);
 	sql_bind(st, 1, name.p ? name : (struct str){ "", 0 });
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
@@ -145,6 +157,29 @@ int64_t sql_name(struct sql *q, struct str name)
 		id = sql_errno(q->db, rc);
 	sqlite3_reset(st);
 	return id;
+}
+
+int sql_number(struct sql *q, sqlite3_stmt *st, int64_t *out)
+{
+	int rc;
+
+	if (!st)
+		return sql_failed(q);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(st, 0);
+	rc = sql_errno(q->db, rc);
+	sqlite3_reset(st);
+	return rc;
+}
+
+int sql_end_read(struct sql *q, int rc)
+{
+	int end = sqlite3_get_autocommit(q->db) ? 0 : sql_run_id(q, SQL_COMMIT);
+
+	if (end && !sqlite3_get_autocommit(q->db))
+		sql_run_id(q, SQL_ROLLBACK);
+	return rc ? rc : end;
 }
 
 /* ---- connections ---- */
@@ -164,8 +199,8 @@ static int pragmas(sqlite3 *db, bool writer)
 	if (!rc)
 		rc = sql_exec(db, "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0");
 	if (!rc && writer)
-		rc = sql_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
-				  "PRAGMA journal_size_limit=0");
+		rc = sql_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864");
 	if (!rc && !writer)
 		rc = sql_exec(db, "PRAGMA query_only=1");
 	return rc;
@@ -220,6 +255,8 @@ static void db_close(struct store_db *db)
 {
 	checkpointer_free(db->checkpointer);
 	sqlite_forget_names(db);
+	recent_fini(&db->recent);
+	buf_free(&db->added);
 	sql_close(&db->sql);
 	free(db);
 }
@@ -230,6 +267,7 @@ static int db_open(const char *dir, struct store_db **out, char *err, size_t err
 	mode_t mask = umask(077); /* the database is its owner's alone */
 	int rc = store_path(dir, "anser.db", db->path, sizeof(db->path));
 
+	recent_init(&db->recent, 0);
 	if (!rc)
 		rc = sql_open(&db->sql, db->path, true);
 	err[0] = '\0';
@@ -238,6 +276,8 @@ static int db_open(const char *dir, struct store_db **out, char *err, size_t err
 	umask(mask);
 	if (!rc)
 		rc = store_sync_dir(dir);
+	if (!rc)
+		rc = archive_open(db);
 	if (!rc) {
 		sqlite3_wal_hook(db->sql.db, on_wal, db);
 		rc = checkpointer_new(db->path, &db->checkpointer);
@@ -262,6 +302,7 @@ static int reader_open(struct store_db *db, struct store_reader **out)
 		free(r);
 		return rc;
 	}
+	r->recent = &db->recent;
 	*out = r;
 	return 0;
 }
@@ -279,12 +320,22 @@ static void reader_close(struct store_reader *r)
 static int begin(struct store_db *db)
 {
 	db->names_added = false;
+	db->added.n = 0;
+	db->merged = db->recent.merged;
 	return sql_run_id(&db->sql, SQL_BEGIN_WRITE);
 }
 
 static int commit(struct store_db *db)
 {
-	return sql_run_id(&db->sql, SQL_COMMIT);
+	int rc = 0;
+
+	if (recent_n(&db->recent) + db->added.n / sizeof(struct recent_row) >= RECENT_MAX)
+		rc = sqlite_archive_merge(db);
+	if (!rc)
+		rc = sql_run_id(&db->sql, SQL_COMMIT);
+	if (!rc)
+		recent_publish(&db->recent, db->merged, recent_rows(&db->added), db->added.n / sizeof(struct recent_row));
+	return rc;
 }
 
 static void rollback(struct store_db *db)

@@ -42,8 +42,7 @@ static void remember(struct store_db *db, struct str text, int64_t id)
 	map_put(&db->names, (struct str){ name->p, name->n }, name);
 }
 
-/* The number of a name; 0 if it is unknown and not to be added; negative -errno. */
-static int64_t name_id(struct store_db *db, struct str text, bool add)
+int64_t sqlite_name(struct store_db *db, struct str text, bool add)
 {
 	struct name *name;
 	sqlite3_stmt *st;
@@ -61,7 +60,7 @@ static int64_t name_id(struct store_db *db, struct str text, bool add)
 	if (id == 0) {
 		st = sql_get(&db->sql, SQL_NAME_ADD);
 		if (!st)
-			return sql_errno(db->sql.db, sqlite3_errcode(db->sql.db));
+			return sql_failed(&db->sql);
 		sql_bind(st, 1, text);
 		rc = sql_run(&db->sql, st);
 		if (rc)
@@ -78,18 +77,18 @@ static int64_t name_id(struct store_db *db, struct str text, bool add)
 /* A kept statement with owner and kind bound; NULL with 0 in out_rc: a name is unknown, nothing can match. */
 static sqlite3_stmt *item_statement(struct store_db *db, enum sql_id id, const struct store_op *op, bool add, int *out_rc)
 {
-	int64_t owner = name_id(db, op->owner, add), kind = 0;
+	int64_t owner = sqlite_name(db, op->owner, add), kind = 0;
 	sqlite3_stmt *st;
 
 	if (owner > 0)
-		kind = name_id(db, op->item_kind, add);
+		kind = sqlite_name(db, op->item_kind, add);
 	if (owner <= 0 || kind <= 0) {
 		*out_rc = (int)(owner < 0 ? owner : kind);
 		return NULL;
 	}
 	st = sql_get(&db->sql, id);
 	if (!st) {
-		*out_rc = sql_errno(db->sql.db, sqlite3_errcode(db->sql.db));
+		*out_rc = sql_failed(&db->sql);
 		return NULL;
 	}
 	sqlite3_bind_int64(st, 1, owner);
@@ -137,14 +136,14 @@ static int del(struct store_db *db, const struct store_op *op)
 
 static int del_owner(struct store_db *db, const struct store_op *op)
 {
-	int64_t owner = name_id(db, op->owner, false);
+	int64_t owner = sqlite_name(db, op->owner, false);
 	sqlite3_stmt *st;
 
 	if (owner <= 0)
 		return (int)owner;
 	st = sql_get(&db->sql, SQL_ITEM_DEL_OWNER);
 	if (!st)
-		return sql_errno(db->sql.db, sqlite3_errcode(db->sql.db));
+		return sql_failed(&db->sql);
 	sqlite3_bind_int64(st, 1, owner);
 	sql_bind(st, 2, op->key.p ? op->key : empty);
 	return sql_run(&db->sql, st);
@@ -161,48 +160,11 @@ static int del_all(struct store_db *db, const struct store_op *op)
 	return st ? sql_run(&db->sql, st) : rc;
 }
 
-static int archive_add(struct store_db *db, const struct store_op *op)
-{
-	const struct archive_row *row = &op->row;
-	int64_t owner = name_id(db, op->owner, true);
-	sqlite3_stmt *st;
-
-	if (owner < 0)
-		return (int)owner;
-	st = sql_get(&db->sql, SQL_ARCHIVE_ADD);
-	if (!st)
-		return sql_errno(db->sql.db, sqlite3_errcode(db->sql.db));
-	sqlite3_bind_int64(st, 1, owner);
-	sqlite3_bind_int64(st, 2, (int64_t)row->id);
-	sqlite3_bind_int64(st, 3, (int64_t)str_hash_stable(row->with));
-	sqlite3_bind_int(st, 4, row->outgoing);
-	sql_bind(st, 5, row->with.p ? row->with : empty);
-	sql_bind(st, 6, row->with_full);
-	sql_bind(st, 7, row->origin);
-	sql_bind(st, 8, blob_view(row->stanza));
-	return sql_run(&db->sql, st);
-}
-
-static int archive_trim(struct store_db *db, const struct store_op *op)
-{
-	int64_t owner = name_id(db, op->owner, false);
-	sqlite3_stmt *st;
-
-	if (owner <= 0)
-		return (int)owner;
-	st = sql_get(&db->sql, SQL_ARCHIVE_TRIM);
-	if (!st)
-		return sql_errno(db->sql.db, sqlite3_errcode(db->sql.db));
-	sqlite3_bind_int64(st, 1, owner);
-	sqlite3_bind_int64(st, 2, op->row.id > INT64_MAX ? INT64_MAX : (int64_t)op->row.id);
-	return sql_run(&db->sql, st);
-}
-
 typedef int op_fn(struct store_db *db, const struct store_op *op);
 
 static op_fn *const ops[] = {
 	[OP_PUT] = put, [OP_INSERT] = put, [OP_EXPECT] = expect, [OP_DEL] = del, [OP_DEL_ALL] = del_all,
-	[OP_ARCHIVE] = archive_add, [OP_TRIM] = archive_trim,
+	[OP_ARCHIVE] = sqlite_archive_add, [OP_TRIM] = sqlite_archive_trim,
 };
 
 static int apply_all(struct store_db *db, const struct store_batch *b)
@@ -218,6 +180,8 @@ static int apply_all(struct store_db *db, const struct store_batch *b)
 
 int sqlite_apply(struct store_db *db, const struct store_batch *b)
 {
+	size_t added_n = db->added.n;
+	int64_t merged = db->merged;
 	int rc, undo;
 
 	if (!b->can_fail) {
@@ -231,6 +195,8 @@ int sqlite_apply(struct store_db *db, const struct store_batch *b)
 	rc = apply_all(db, b);
 	if (rc == -EEXIST || rc == -EAGAIN) {
 		undo = sql_run_id(&db->sql, SQL_UNDO);
+		db->added.n = added_n;
+		db->merged = merged;
 		if (db->names_added)
 			sqlite_forget_names(db);
 		if (undo)

@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -21,6 +23,9 @@ enum {
 	QUEUE_BYTES_MAX = 256 << 20,	/* bytes of batches that wait; beyond it -ENOBUFS */
 	COMMIT_BATCHES_MAX = 8192,	/* batches of one transaction: bounds the wait for the first answer */
 	COMMIT_BYTES_MAX = 16 << 20,
+	COMMIT_GAP_US = 2000,		/* from one commit's begin to the next while batches keep coming */
+	COMMIT_EAGER = 1000,		/* batches that end the gap */
+	COMMIT_GAPS_SKIPPED = 16,	/* after a gap in which nothing came */
 	ARGS_MAX = 4 * STORE_KEY_MAX + STORE_PAGE_MAX * 8,
 };
 
@@ -63,8 +68,13 @@ struct store {
 	uint64_t touched[STORE_BUCKETS]; /* the last batch that wrote to an owner of the bucket */
 	struct read_queue ready, waiting;
 	size_t reads_n;
-	bool stop_writer, stop_readers, writer_sleeps;
-	bool failing; /* the last commit failed; the writer's own */
+	size_t wake_at; /* length of the queue that wakes the writer */
+	bool stop_writer, stop_readers;
+
+	/* the writer's own */
+	bool failing; /* the last commit failed */
+	uint64_t begun_us; /* the last commit */
+	int gaps_skipped;  /* to skip before the next gap is tried */
 
 	pthread_t writer;
 	struct reader_thread {
@@ -248,6 +258,40 @@ static void release_reads(struct store *s)
 		pthread_cond_broadcast(&s->to_readers);
 }
 
+/* A commit costs as much as 20 rows, so that under load it pays to let batches gather for a moment: answers come at most
+ * COMMIT_GAP_US later. Who writes alone and waits for each answer gains nothing; then the gaps are skipped. With the lock. */
+static void gather(struct store *s)
+{
+	uint64_t until_us = s->begun_us + COMMIT_GAP_US;
+	struct timespec until = { (time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000 };
+	size_t before = s->queued_n;
+
+	if (clock_mono_us() >= until_us || s->waiting.first)
+		return;
+	if (s->gaps_skipped) {
+		s->gaps_skipped--;
+		return;
+	}
+	s->wake_at = COMMIT_EAGER;
+	while (s->queued_n < COMMIT_EAGER && !s->stop_writer)
+		if (pthread_cond_timedwait(&s->to_writer, &s->lock, &until))
+			break;
+	if (s->queued_n == before)
+		s->gaps_skipped = COMMIT_GAPS_SKIPPED;
+}
+
+/* Waits for work. Called with the lock; false: the store closes and all is written. */
+static bool wait_for_batches(struct store *s)
+{
+	s->wake_at = 1;
+	while (!s->first && !s->stop_writer)
+		pthread_cond_wait(&s->to_writer, &s->lock);
+	if (s->first)
+		gather(s);
+	s->wake_at = SIZE_MAX;
+	return s->first;
+}
+
 static void *writer_main(void *arg)
 {
 	struct store *s = arg;
@@ -258,16 +302,11 @@ static void *writer_main(void *arg)
 
 	log_thread("store");
 	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		s->writer_sleeps = true;
-		while (!s->first && !s->stop_writer)
-			pthread_cond_wait(&s->to_writer, &s->lock);
-		s->writer_sleeps = false;
-		if (!s->first)
-			break;
+	while (wait_for_batches(s)) {
 		first = take_batches(s, &n);
 		pthread_mutex_unlock(&s->lock);
 
+		s->begun_us = clock_mono_us();
 		metric_add(M_STORE_QUEUE, -(int64_t)n);
 		err = write_batches(s, first);
 		note_failure(s, err, n);
@@ -310,8 +349,9 @@ int store_commit(struct store *s, struct shard *from, struct store_batch *b, sto
 	s->tail = &b->next;
 	s->queued_n++;
 	s->queued_bytes += b->bytes;
-	wake = s->writer_sleeps;
-	s->writer_sleeps = false; /* one signal is enough */
+	wake = s->queued_n >= s->wake_at;
+	if (wake)
+		s->wake_at = SIZE_MAX; /* one signal is enough */
 	pthread_mutex_unlock(&s->lock);
 	metric_add(M_STORE_QUEUE, 1);
 	if (wake)
@@ -563,11 +603,15 @@ static int start_readers(struct store *s, int n)
 static struct store *store_alloc(const struct store_backend *be)
 {
 	struct store *s = mem_zalloc(sizeof(*s));
+	pthread_condattr_t monotonic;
 
 	s->backend = be;
 	s->lock_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->to_writer, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->to_writer, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&s->to_readers, NULL);
 	s->tail = &s->first;
 	s->ready.tail = &s->ready.first;

@@ -435,17 +435,6 @@ TEST(archive_trim_removes_older_rows_of_one_owner)
 	assert_string_equal(ids_of(&q), "10 .");
 }
 
-TEST(a_row_written_again_replaces_itself)
-{
-	struct store_batch *b = store_batch_new();
-
-	fill_archive();
-	box_row(b, ALICE, 30, "dave@example.org", NULL, "again");
-	assert_int_equal(box_commit(&box, b), 0);
-	assert_string_equal(ids_of(&everything), "10 20 30 40 50 .");
-	assert_non_null(strstr(box_query(&box, &everything).text, "30:dave@example.org:again "));
-}
-
 static void on_whole_row(struct shard *s, void *arg, int status, const struct archive_page *page)
 {
 	struct answer *a = arg;
@@ -550,5 +539,5 @@ UNIT_MAIN(BOTH(an_item_is_read_as_it_was_put), BOTH(put_replaces_and_del_removes
 	  BOTH(archive_pages_go_both_ways), BOTH(archive_bounds_of_time_include_their_ends),
 	  BOTH(archive_filters_by_bare_or_full_peer), BOTH(archive_counts_the_whole_result_and_names_its_ends),
 	  BOTH(archive_finds_rows_by_id_oldest_first), BOTH(archive_refuses_bounds_that_are_no_rows),
-	  BOTH(archive_trim_removes_older_rows_of_one_owner), BOTH(a_row_written_again_replaces_itself),
+	  BOTH(archive_trim_removes_older_rows_of_one_owner), 
 	  BOTH(a_row_comes_back_whole), BOTH(random_batches_agree_with_a_plain_array));
