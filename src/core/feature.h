@@ -19,6 +19,15 @@ struct spec {
 	const char *number, *version;
 };
 
+/* The way back to a stream that has no session yet. */
+struct unauth {
+	void *link;
+	/* Sends a whole stanza. waited: wait was called before; false: the stream is gone. */
+	bool (*reply)(void *link, const struct xml *stanza, bool waited);
+	/* Input waits until the reply. */
+	void (*wait)(void *link);
+};
+
 struct feature {
 	const char *name;		  /* config section, log tag, test prefix */
 	const struct spec *specs;	  /* ends with number NULL: docs/specs.md and the DOAP file */
@@ -31,25 +40,27 @@ struct feature {
 	const struct service *service;
 	/* Stream features for an authenticated client: adds children to <stream:features/>. */
 	void (*stream_features)(struct core *c, struct xml *features, struct arena *a);
+	/* Stream features before authentication, on an encrypted stream. */
+	void (*stream_features_unauth)(struct core *c, struct xml *features, struct arena *a);
+	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
+	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
+	/* Bound by Bind 2 (XEP-0386): what the client asked for inline, what goes into <bound/>. */
+	void (*on_bound)(struct session *s, const struct xml *bind, struct xml *bound, struct arena *a);
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
 	void (*on_unavailable)(struct session *s);
 	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
-	/* Item kinds loaded with a user. */
+	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
 	void (*user_free)(struct user *u);
-	/* Items of this kind go away with an account by themselves; here: what else. */
 	/* Disco of an account or the server beyond features: NULL mostly. */
 	void (*disco_items)(struct core *c, struct xml *query, struct arena *a);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
-	/* Presence of kinds other than availability addressed to an account: subscribe ... handled by exactly one feature. */
-	void (*presence_in)(struct core *c, struct user *u, struct stanza *st);
-	void (*presence_out)(struct session *s, struct stanza *st);
 };
 
 /* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
@@ -60,7 +71,5 @@ struct command {
 	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
 };
 
-/* The feature that registered a stage or route, for the log. */
-extern const struct feature *const FEATURES[]; /* features/features.c */
 
 #endif

@@ -55,6 +55,8 @@ struct sm {
 	uint32_t ack_last; /* value of in when it asked last */
 	bool paused;	  /* the link is held until more is on disk */
 	uint64_t offline_id; /* row of the stanza that is being sent, 0: none */
+	void (*when_durable)(struct session *s, void *arg);
+	void *when_durable_arg;
 	uint64_t max_ms;
 };
 
@@ -79,6 +81,7 @@ struct session {
 	struct timer expiry;	/* resumption window */
 	struct timer ask;	/* SM_ASK_MS */
 	int8_t priority;
+	bool archive_aware; /* signed in by Bind 2: reads the archive, needs no offline messages (XEP-0386) */
 	bool carbons, roster_interested, roster_versions, blocking_interested, inactive;
 	bool dead; /* being removed: nothing is sent any more */
 	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
@@ -122,6 +125,10 @@ struct session *session_sm_find(struct user *u, struct str token);
 /* Attaches a new link after <resume/>: drops what h acknowledges; caller sends <resumed/>, then calls session_sm_replay. 0; -ERANGE. */
 int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *ops, void *link);
 void session_sm_replay(struct session *s);
+/* Calls fn when everything received so far is dealt with and on disk; at once if it is. s is NULL when the session ended meanwhile.
+ * One caller at a time: a second one takes the place of the first, which is told NULL. */
+typedef void sm_durable_fn(struct session *s, void *arg);
+void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg);
 /* Counts a received stanza; the receipt is owed by whoever deals with it. Zeroed when XEP-0198 is off. */
 struct receipt session_sm_received(struct session *s);
 

@@ -164,6 +164,8 @@ void sm_give_back(struct session *s)
 			offline_give_back(s, sm->first);
 		drop_first(sm);
 	}
+	if (sm->when_durable)
+		sm->when_durable(NULL, sm->when_durable_arg);
 	free(sm);
 	s->sm = NULL;
 }
@@ -205,6 +207,17 @@ static void answer_if_due(struct session *s)
 		sm->ack_upto = sm->ack_last; /* asked again meanwhile: answered when that is on disk */
 }
 
+static void tell_durable(struct session *s)
+{
+	struct sm *sm = s->sm;
+	sm_durable_fn *fn = sm->when_durable;
+
+	if (!fn || sm->durable != sm->in)
+		return;
+	sm->when_durable = NULL;
+	fn(s, sm->when_durable_arg);
+}
+
 void session_sm_asked(struct session *s)
 {
 	struct sm *sm = s->sm;
@@ -214,6 +227,17 @@ void session_sm_asked(struct session *s)
 		sm->ack_upto = sm->in;
 	sm->ack_wanted = true;
 	answer_if_due(s);
+}
+
+void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg)
+{
+	struct sm *sm = s->sm;
+
+	if (sm->when_durable)
+		sm->when_durable(NULL, sm->when_durable_arg);
+	sm->when_durable = fn;
+	sm->when_durable_arg = arg;
+	tell_durable(s);
 }
 
 static void mark_durable(struct session *s, uint32_t seq)
@@ -235,6 +259,7 @@ static void mark_durable(struct session *s, uint32_t seq)
 		s->ops->pause(s, false);
 	}
 	answer_if_due(s);
+	tell_durable(s);
 }
 
 struct receipt_mail {

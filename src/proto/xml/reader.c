@@ -22,6 +22,7 @@ struct xml_reader {
 	struct xml_build b;
 	struct arena own; /* holds the tree of an unfinished stanza between feeds */
 	struct str in; /* fed and not yet handed to expat */
+	char *kept;    /* our copy of in, see xml_reader_keep_input */
 	uint8_t seen; /* bytes of the stream, up to the two that tell the encoding */
 	bool closed;
 };
@@ -40,6 +41,7 @@ static void forget(struct xml_reader *r)
 
 	build_end(&r->b);
 	free(r->b.head);
+	free(r->kept);
 	arena_fini(&r->own);
 	*r = (struct xml_reader){ .b.limits = limits };
 }
@@ -67,6 +69,15 @@ void xml_reader_feed(struct xml_reader *r, struct str bytes)
 	must(!r->in.n && !r->b.suspended);
 	if (!r->b.error && !r->closed)
 		r->in = bytes;
+}
+
+void xml_reader_keep_input(struct xml_reader *r)
+{
+	char *copy = r->in.n ? mem_dup(r->in.p, r->in.n) : NULL;
+
+	free(r->kept);
+	r->kept = copy;
+	r->in.p = copy;
 }
 
 struct str xml_reader_rest_input(const struct xml_reader *r)
@@ -210,5 +221,7 @@ void xml_reader_next(struct xml_reader *r, struct arena *a, struct xml_event *ou
 	} else {
 		keep_partial(r);
 		xml_reader_rest(r);
+		free(r->kept);
+		r->kept = NULL;
 	}
 }

@@ -47,6 +47,8 @@ void xml_reader_feed(struct xml_reader *r, struct str bytes);
 void xml_reader_next(struct xml_reader *r, struct arena *a, struct xml_event *out);
 /* Bytes fed and not yet parsed (pipelined behind the event just returned). */
 struct str xml_reader_rest_input(const struct xml_reader *r);
+/* The caller stops pulling events for a while: what was fed and not parsed is copied. Feed more only after the next XML_NONE. */
+void xml_reader_keep_input(struct xml_reader *r);
 bool xml_reader_partial(const struct xml_reader *r); /* inside an unfinished stanza */
 /* Gives the parser's memory back when nothing is half read; it comes back by itself at the next feed.
  * xml_reader_next does so by itself whenever it answers XML_NONE between stanzas. */
