@@ -288,7 +288,6 @@ static void on_delete_invited(struct shard *s, void *arg, int status, const stru
 	b = store_batch_new();
 	for (size_t i = 0; i < n; i++)
 		store_del(b, STR_NONE, STR("invite"), v[i].key);
-	store_del(b, owner, STR("account"), STR_NONE);
 	store_del_all(b, owner, STR_NONE, STR_NONE);
 	store_archive_trim(b, owner, UINT64_MAX);
 	store_del(b, STR_NONE, STR("user"), op->new.node);
