@@ -33,6 +33,7 @@ void kit_close(struct kit *k)
 	pool_free(k->pool);
 	store_close(k->store);
 	shards_fini(&k->shards);
+	accounts_start_fini(&k->start);
 }
 
 struct post {
