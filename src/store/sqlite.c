@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -264,16 +263,16 @@ static void db_close(struct store_db *db)
 static int db_open(const char *dir, struct store_db **out, char *err, size_t err_n)
 {
 	struct store_db *db = mem_zalloc(sizeof(*db));
-	mode_t mask = umask(077); /* the database is its owner's alone */
 	int rc = store_path(dir, "anser.db", db->path, sizeof(db->path));
 
 	recent_init(&db->recent, 0);
+	if (!rc)
+		rc = store_touch(db->path);
 	if (!rc)
 		rc = sql_open(&db->sql, db->path, true);
 	err[0] = '\0';
 	if (!rc)
 		rc = schema_migrate(db->sql.db, err, err_n);
-	umask(mask);
 	if (!rc)
 		rc = store_sync_dir(dir);
 	if (!rc)
