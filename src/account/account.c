@@ -519,3 +519,10 @@ int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *
 	q->done = done;
 	return ask_begun(q, store_get(ac->store, s, STR_NONE, STR("server"), STR("admin"), on_setup_needed, q));
 }
+
+int account_item_admin(struct str value, bool *out_admin)
+{
+	uint64_t created_ms;
+
+	return record_info_decode(value, out_admin, &created_ms);
+}

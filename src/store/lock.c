@@ -33,6 +33,16 @@ int store_sync_dir(const char *dir)
 	return rc;
 }
 
+int store_touch(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 static int refuse_held(const char *dir, int fd, char *err, size_t err_n)
 {
 	char text[32] = "";

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,7 +28,7 @@ static const char *const texts[SQL_N] = {
 	[SQL_ITEM_INSERT] = "INSERT INTO item(owner,kind,key,value) VALUES(?1,?2,?3,?4)",
 	[SQL_ITEM_VALUE] = "SELECT value FROM item WHERE owner=?1 AND kind=?2 AND key=?3",
 	[SQL_ITEM_DEL] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key=?3",
-	[SQL_ITEM_DEL_OWNER] = "DELETE FROM item WHERE owner=?1 AND substr(key,1,length(?2))=?2",
+	[SQL_ITEM_DEL_OWNER] = "DELETE FROM item WHERE owner=?1 AND (length(?2)=0 OR substr(key,1,length(?2))=?2)",
 	[SQL_ITEM_DEL_KIND] = "DELETE FROM item WHERE owner=?1 AND kind=?2",
 	[SQL_ITEM_DEL_PREFIX] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 AND substr(key,1,length(?3))=?3",
 	[SQL_ITEM_LIST] = "SELECT key,value FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 ORDER BY key",
@@ -264,16 +263,16 @@ static void db_close(struct store_db *db)
 static int db_open(const char *dir, struct store_db **out, char *err, size_t err_n)
 {
 	struct store_db *db = mem_zalloc(sizeof(*db));
-	mode_t mask = umask(077); /* the database is its owner's alone */
 	int rc = store_path(dir, "anser.db", db->path, sizeof(db->path));
 
 	recent_init(&db->recent, 0);
+	if (!rc)
+		rc = store_touch(db->path);
 	if (!rc)
 		rc = sql_open(&db->sql, db->path, true);
 	err[0] = '\0';
 	if (!rc)
 		rc = schema_migrate(db->sql.db, err, err_n);
-	umask(mask);
 	if (!rc)
 		rc = store_sync_dir(dir);
 	if (!rc)
