@@ -244,7 +244,7 @@ static int page_of_ids(struct walk *w, const struct buf *copied, struct store_pa
 {
 	uint64_t ids[STORE_PAGE_MAX];
 	uint32_t n = w->q->ids_n;
-	int64_t seq;
+	int64_t seq = 0;
 	int rc = 0;
 
 	must(n <= STORE_PAGE_MAX);
