@@ -15,6 +15,7 @@ export default defineConfig(({ mode }) => ({
   resolve: { dedupe: ["solid-js"], conditions: mode === "test" ? ["browser"] : undefined },
   build: {
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     cssCodeSplit: false,

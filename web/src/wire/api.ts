@@ -129,7 +129,9 @@ export function sendFile(transfer: Transfer, signal: AbortSignal): Promise<void>
 /** How much of an interrupted upload the server has; undefined when it no longer knows the slot. */
 export async function uploadedBytes(url: string, headers: Transfer["headers"]): Promise<number | undefined> {
   try {
-    const response = await fetch(url, { method: "HEAD", headers: headers.filter(([n]) => !/^cookie$/i.test(n)).map(([n, v]) => [n, v]) });
+    const allowed = new Headers();
+    for (const [name, value] of headers) if (!/^cookie$/i.test(name)) allowed.set(name, value);
+    const response = await fetch(url, { method: "HEAD", headers: allowed, cache: "no-store" });
     const offset = response.headers.get("Upload-Offset");
     return response.ok && offset !== null ? Number(offset) : undefined;
   } catch {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Wires the models together: what happens, in which order, when the page opens and when a session begins.
+
+import { bookmarks, fetchBookmarks, installBookmarks } from "./bookmarks";
+import { chats, installChats } from "./chats";
+import { catchUpPeople, catchUpRoom, installHistory } from "./history";
+import { installInbox } from "./inbox";
+import { installInvitations } from "./invitations";
+import { installNotify } from "./notify";
+import { flushOutbox, installOutbox, loadOutbox } from "./outbox";
+import { fetchPeople, installPeople } from "./people";
+import { announceFirst, installPresence, setAvailability } from "./presence";
+import type { OwnShow } from "./presence";
+import { fetchOwnProfile, installProfiles } from "./profiles";
+import { installRooms, rejoin, rooms, whenEntered } from "./rooms";
+import { installRouter } from "./router";
+import { loadServer, server } from "./server";
+import { events, isOnline, restore, watchPage } from "./session";
+import { loadSettings } from "./settings";
+import { installTyping } from "./typing";
+import { installUploads } from "./uploads";
+
+/** A new session, in order: who we know, what we missed, then we appear, then what waited goes out. */
+async function begin(): Promise<void> {
+  await Promise.all([fetchPeople(), loadOutbox()]);
+  await catchUpPeople().catch(() => undefined);
+  if (!isOnline()) return;
+  await announceFirst();
+  flushOutbox();
+  const known = await fetchBookmarks().catch(() => bookmarks());
+  rejoin(known.map((b) => b.room));
+  void fetchOwnProfile();
+}
+
+export function changeAvailability(show: OwnShow, text: string): void {
+  const inside = Object.values(rooms).filter((r) => r.state === "joined").map((r) => `${r.jid}/${r.nick}`);
+  setAvailability(show, text, inside);
+}
+
+function install(): void {
+  installChats();
+  installPeople();
+  installPresence();
+  installProfiles();
+  installOutbox();
+  installInbox();
+  installInvitations();
+  installBookmarks();
+  installRooms();
+  installTyping();
+  installHistory();
+  installUploads();
+  installNotify();
+  whenEntered(catchUpRoom);
+  events.bound.on(() => void begin());
+  watchPage();
+}
+
+/** Starts the client: settings, the server's description, and the session of the last visit. */
+export async function startApp(): Promise<void> {
+  await Promise.all([loadSettings(), loadServer()]);
+  installRouter({ domain: server()?.domain ?? location.hostname, muc: server()?.muc ?? `conference.${location.hostname}` });
+  install();
+  await restore();
+}
+
+export const hasChats = (): boolean => Object.keys(chats).length > 0;
