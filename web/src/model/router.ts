@@ -69,15 +69,31 @@ export function go(to: Route, replace = false): void {
   const path = pathOf(to, hosts);
   if (path === location.pathname + location.hash) return;
   if (replace) history.replaceState(null, "", path);
-  else history.pushState({ inside: true }, "", path);
+  else history.pushState({ from: location.pathname }, "", path);
   read();
 }
 
-/** Back to where we came from inside the client, or to `otherwise`. */
-export function back(otherwise: Route): void {
+function cameFrom(): string | undefined {
   const state: unknown = history.state;
-  if (typeof state === "object" && state !== null && "inside" in state) history.back();
-  else go(otherwise, true);
+  return typeof state === "object" && state !== null && "from" in state ? String(state.from) : undefined;
+}
+
+/** Closes what lies over the page: back to where we came from, or home when somebody else brought us. */
+export function close(): void {
+  if (cameFrom() === undefined) go({ page: "home" }, true);
+  else history.back();
+}
+
+/** Up to the list, without leaving a trail of going up and down. */
+export function up(): void {
+  if (cameFrom() === "/") history.back();
+  else go({ page: "home" });
+}
+
+/** The first place after coming in: the way back leads to the list, not to the door. */
+export function enter(to: Route): void {
+  go({ page: "home" }, true);
+  go(to);
 }
 
 export function openConversation(jid: string, kind: "person" | "room"): void {

@@ -4,8 +4,9 @@
 
 import { createSignal } from "solid-js";
 import { ArchiveReader } from "../wire/archive";
-import { Connection, invalidateToken } from "../wire/connection";
+import { Connection } from "../wire/connection";
 import type { ConnectionState } from "../wire/connection";
+import { invalidateToken } from "../wire/invalidate";
 import type { Credentials } from "../wire/login";
 import { readCarbon } from "../wire/message";
 import { NS } from "../wire/ns";

@@ -8,7 +8,7 @@ import { chats, openChat } from "../model/chats";
 import { addContact, availability, block, contacts, isBlocked, isContact, myself, requests, rosterReady, unblock } from "../model/people";
 import { personName, profile, wantProfile } from "../model/profiles";
 import { enterRoom, roomName, roomPeople, rooms } from "../model/rooms";
-import { back, go } from "../model/router";
+import { go, up } from "../model/router";
 import { isOnline } from "../model/session";
 import { t } from "../model/settings";
 import { Avatar } from "../ui/Avatar";
@@ -43,7 +43,7 @@ function Head(props: ConversationProps) {
   };
   return (
     <header class="chat-head">
-      <span class="only-narrow"><IconButton icon="back" label={t().app.back} onClick={() => back({ page: "home" })} /></span>
+      <span class="only-narrow"><IconButton icon="back" label={t().app.back} onClick={up} /></span>
       <button type="button" class="chat-title" onClick={toggle}>
         <Avatar name={name()} seed={props.jid} picture={room() ? undefined : profile(props.jid)?.picture} group={room()}
           dot={room() ? undefined : availability(props.jid).show} />

@@ -2,9 +2,10 @@
 // The client itself: the list on one side, the conversation on the other; on a small screen one at a time.
 
 import "./home.css";
-import { createEffect, Match, Show, Switch } from "solid-js";
+import { createEffect, createMemo, Match, Show, Switch } from "solid-js";
 import { incoming } from "../model/inbox";
-import { back, route } from "../model/router";
+import { close, route } from "../model/router";
+import type { Route } from "../model/router";
 import { t } from "../model/settings";
 import { isRoom, roomName } from "../model/rooms";
 import { personName } from "../model/profiles";
@@ -19,6 +20,8 @@ import { Settings } from "./Settings";
 import { Sidebar } from "./Sidebar";
 import { Welcome } from "./Welcome";
 
+type ChatRoute = Extract<Route, { page: "chat" }>;
+
 let announcing = false;
 
 export function Home() {
@@ -26,15 +29,16 @@ export function Home() {
     announcing = true;
     incoming.on(({ chat, from, body }) => say(t().chat.says(isRoom(chat) ? `${from}, ${roomName(chat)}` : personName(from), body)));
   }
-  const chat = () => {
+  // A dialog lies over the conversation that was open before it.
+  const chat = createMemo<ChatRoute | undefined>((before) => {
     const at = route();
-    return at.page === "chat" ? at : undefined;
-  };
+    if (at.page === "chat") return at;
+    return at.page === "home" && at.dialog ? before : undefined;
+  });
   const dialog = () => {
     const at = route();
     return at.page === "home" ? at.dialog : undefined;
   };
-  const close = (): void => back({ page: "home" });
   let main: HTMLElement | undefined;
   createEffect(() => {
     if (chat() && main) main.scrollTop = 0;

@@ -5,7 +5,7 @@ import { createResource, createSignal, Match, Show, Switch } from "solid-js";
 import { readInvite, register } from "../model/account";
 import type { InviteInfo } from "../model/account";
 import { addContact } from "../model/people";
-import { go, openConversation, route } from "../model/router";
+import { enter, go, route } from "../model/router";
 import { me } from "../model/session";
 import { t } from "../model/settings";
 import { Avatar } from "../ui/Avatar";
@@ -52,11 +52,11 @@ export function Invited() {
 function Welcome(props: { readonly token: string; readonly info: InviteInfo }) {
   const [signingIn, setSigningIn] = createSignal(!props.info.account);
   const [problem, setProblem] = createSignal<string>();
-  const enter = (): void => openConversation(props.info.inviter, "person");
+  const toInviter = (): void => enter({ page: "chat", jid: props.info.inviter, kind: "person", details: false });
   const add = async (): Promise<void> => {
     try {
       if (props.info.inviter !== me()) await addContact(props.info.inviter);
-      enter();
+      toInviter();
     } catch (error) {
       setProblem(problemOf(error));
     }
@@ -79,7 +79,7 @@ function Welcome(props: { readonly token: string; readonly info: InviteInfo }) {
       >
         <Show when={!signingIn()} fallback={<SignInForm done={() => void add()} />}>
           <p class="soft">{t().door.invitedText(props.info.domain)}</p>
-          <AccountForm create={(name, password) => register(props.token, name, password)} done={enter} />
+          <AccountForm create={(name, password) => register(props.token, name, password)} done={toInviter} />
         </Show>
         <Show when={props.info.account}>
           <div class="alternative">
