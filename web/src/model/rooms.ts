@@ -256,7 +256,7 @@ export async function createRoom(name: string, people: readonly string[]): Promi
 export async function invite(jid: string, person: string): Promise<void> {
   const allowed = ["owner", "admin"].includes(rooms[jid]?.affiliation ?? "none");
   if (allowed) await iq("set", jid, affiliationSet(person, "member"));
-  send(invitationMessage(person, jid));
+  send(invitationMessage(person, jid, roomName(jid)));
   void loadMembers(jid);
 }
 

@@ -59,7 +59,7 @@ export function Cards() {
       </For>
       <For each={invitations()}>
         {(i) => (
-          <Card text={t().list.invitesToRoom(personName(i.from), roomName(i.room))} detail={i.reason} yes={t().list.join} no={t().list.decline}
+          <Card text={t().list.invitesToRoom(personName(i.from), i.reason || roomName(i.room))} yes={t().list.join} no={t().list.decline}
             onYes={() => enterRoom(i.room, i.password).then(() => openConversation(i.room, "room"))} onNo={() => dismissInvitation(i.room)} />
         )}
       </For>

@@ -21,9 +21,15 @@ export function problemOf(error: unknown): string {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
+/** The chosen language in the flavour of the person's region, which decides between 13:00 and 1 PM. */
+function locale(): string {
+  const prefix = language().slice(0, 2);
+  return navigator.languages.find((l) => l.startsWith(prefix)) ?? language();
+}
+
 function format(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = language() + JSON.stringify(options);
-  const known = formats.get(key) ?? new Intl.DateTimeFormat(language(), options);
+  const key = locale() + JSON.stringify(options);
+  const known = formats.get(key) ?? new Intl.DateTimeFormat(locale(), options);
   formats.set(key, known);
   return known;
 }
@@ -64,6 +70,6 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
 export function sizeOf(bytes: number): string {
   const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
   const unit = UNITS[power] ?? "byte";
-  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: power > 1 ? 1 : 0 })
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: power > 1 ? 1 : 0 })
     .format(bytes / 1000 ** power);
 }

@@ -184,9 +184,9 @@ export function stateMessage(to: string, type: "chat" | "groupchat", state: Chat
   return el("message", NS.client, { to, type }, el(state, NS.states), el("no-store", NS.hints));
 }
 
-/** A direct invitation to a room (XEP-0249). */
-export function invitationMessage(to: string, room: string): El {
-  return el("message", NS.client, { to }, el("x", NS.conference, { jid: room }));
+/** A direct invitation to a room (XEP-0249), kept for those who are away. */
+export function invitationMessage(to: string, room: string, name: string): El {
+  return el("message", NS.client, { to }, el("x", NS.conference, { jid: room, reason: name }), el("store", NS.hints));
 }
 
 export function subjectMessage(room: string, subject: string): El {

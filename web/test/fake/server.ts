@@ -59,6 +59,8 @@ export class FakeServer {
   readonly files = new Map<string, { type: string; data: Buffer; size: number }>();
   /** Called for each message; false drops it without an acknowledgement, as a crash would. */
   onMessage: (node: El) => boolean = () => true;
+  /** Sees each request before it is answered. */
+  onRequest: (session: Session, iq: El) => void = () => undefined;
   /** Every message body that was taken, in order. */
   readonly taken: string[] = [];
   readonly setupCode = "first";
@@ -378,6 +380,7 @@ export class FakeServer {
   #iq(session: Session, iq: El): void {
     if (iq.attr("type") !== "get" && iq.attr("type") !== "set") return;
     const request = iq.els()[0];
+    this.onRequest(session, iq);
     const answer = request && this.#answer(session, iq, request);
     const attrs = { id: iq.attr("id"), to: session.jid, from: iq.attr("to") };
     const error = el("error", "", { type: "cancel" }, el("service-unavailable", NS.stanzas));
