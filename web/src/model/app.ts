@@ -20,16 +20,32 @@ import { loadSettings } from "./settings";
 import { installTyping } from "./typing";
 import { installUploads } from "./uploads";
 
+// The connection may break while a session begins. Then the beginning starts over when it comes back: every step may
+// be repeated. `turn` tells an outdated run that another one has taken over.
+let turn = 0;
+let begun = false;
+
 /** A new session, in order: who we know, what we missed, then we appear, then what waited goes out. */
 async function begin(): Promise<void> {
+  const mine = ++turn;
+  const stillOurs = (): boolean => mine === turn && isOnline();
+  begun = false;
   await Promise.all([fetchPeople(), loadOutbox()]);
+  if (!stillOurs()) return;
   await catchUpPeople().catch(() => undefined);
-  if (!isOnline()) return;
+  if (!stillOurs()) return;
   await announceFirst();
-  flushOutbox();
   const known = await fetchBookmarks().catch(() => bookmarks());
+  if (!stillOurs()) return;
+  begun = true;
+  flushOutbox();
   rejoin(known.map((b) => b.room));
   void fetchOwnProfile();
+}
+
+function goOn(): void {
+  if (begun) rejoin(bookmarks().map((b) => b.room).filter((jid) => (rooms[jid]?.state ?? "out") === "out"));
+  else void begin();
 }
 
 export function changeAvailability(show: OwnShow, text: string): void {
@@ -53,6 +69,7 @@ function install(): void {
   installNotify();
   whenEntered(catchUpRoom);
   events.bound.on(() => void begin());
+  events.resumed.on(goOn);
   watchPage();
 }
 

@@ -87,7 +87,8 @@ function sendJoin(jid: string, nick: string, password: string): void {
     room.error = "";
     room.occupants = {};
   });
-  send(presenceStanza(ownPresence(), `${jid}/${nick}`, joinElement(password)));
+  const sent = send(presenceStanza(ownPresence(), `${jid}/${nick}`, joinElement(password)));
+  if (!sent) edit(jid, (room) => (room.state = "out"));
 }
 
 /** Enters a room; resolves to whether it is new. Rejects with a RoomError that names the condition. */

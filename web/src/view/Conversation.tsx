@@ -4,6 +4,7 @@
 import "./conversation.css";
 import { createSignal, Match, onMount, Show, Switch } from "solid-js";
 import type { JSX } from "solid-js";
+import { bookmarked } from "../model/bookmarks";
 import { chats, openChat } from "../model/chats";
 import { addContact, availability, block, contacts, isBlocked, isContact, myself, requests, rosterReady, unblock } from "../model/people";
 import { personName, profile, wantProfile } from "../model/profiles";
@@ -57,8 +58,9 @@ function Head(props: ConversationProps) {
   );
 }
 
-function Notice(props: { readonly children: JSX.Element }) {
-  return <div class="chat-notice">{props.children}</div>;
+/** `late`: only worth showing when it stays. */
+function Notice(props: { readonly children: JSX.Element; readonly late?: boolean }) {
+  return <div class="chat-notice" classList={{ late: props.late === true }}>{props.children}</div>;
 }
 
 function PersonNotice(props: { readonly jid: string }) {
@@ -104,7 +106,7 @@ function RoomNotice(props: { readonly jid: string }) {
   return (
     <Switch>
       <Match when={!isOnline() || state() === "joined"}>{null}</Match>
-      <Match when={state() === "joining"}><Notice><span class="spinner" /><span>{t().chat.joining}</span></Notice></Match>
+      <Match when={state() === "joining" || (state() === "out" && bookmarked(props.jid) && !rooms[props.jid]?.error)}><Notice late><span class="spinner" /><span>{t().chat.joining}</span></Notice></Match>
       <Match when={true}>
         <Notice>
           <span>{why()}</span>
