@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Commands of the operator: the table and its rows. */
+#include "admin/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "account/invite.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+struct failure {
+	int status;
+	const char *word, *message;
+};
+
+static const struct failure failures[] = {
+	{ -ENOENT, "not-found", "There is no such account." },
+	{ -EEXIST, "exists", "There is an account of that name already." },
+	{ -EINVAL, "bad-name",
+		"A name has 1 to 64 letters, digits, dots, dashes or underscores and begins with a letter or digit; a password has no "
+		"control characters." },
+	{ -EMSGSIZE, "weak-password", "The password is empty." },
+	{ -E2BIG, "long-password", "The password is over 1024 bytes." },
+	{ -EBUSY, "busy", "The server is busy; try again in a moment." },
+	{ -ENOSPC, "disk-full", "The disk is full; nothing was changed." },
+	{ -EDQUOT, "too-many", "Too many invitations are open; they run out after 7 days." },
+	{ -EROFS, "read-only", "The data directory is not writable; nothing was changed." },
+	{ -EACCES, "not-writable", "That directory is not writable for the server." },
+	{ -ENOTEMPTY, "not-empty", "That directory exists and is not empty." },
+};
+
+static void fail(struct admin_call *call, const char *word, const char *message)
+{
+	call->answer(call, json_pack("{s:s, s:s}", "error", word, "message", message));
+}
+
+static void fail_status(struct admin_call *call, int status)
+{
+	char text[160];
+
+	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
+		if (failures[i].status == status) {
+			fail(call, failures[i].word, failures[i].message);
+			return;
+		}
+	}
+	snprintf(text, sizeof(text), "The database could not do it: %s.", strerror(-status));
+	fail(call, "failed", text);
+}
+
+static void succeed(struct admin_call *call, json_t *answer)
+{
+	must(answer);
+	json_object_set_new(answer, "ok", json_true());
+	call->answer(call, answer);
+}
+
+/* An argument of the request; NONE when it is absent or no text. */
+static struct str text_of(const struct admin_call *call, const char *name)
+{
+	const json_t *j = json_object_get(call->request, name);
+
+	return (struct str){ json_string_value(j), json_string_length(j) };
+}
+
+static bool flag_of(const struct admin_call *call, const char *name)
+{
+	return json_is_true(json_object_get(call->request, name));
+}
+
+static json_t *jid_answer(const struct admin_call *call, struct str node)
+{
+	struct str domain = call->admin->accounts->domain;
+	struct str jid = arena_printf(shard_arena(call->shard), "%.*s@%.*s", STR_ARG(node), STR_ARG(domain));
+
+	return json_pack("{s:s%}", "jid", jid.p, jid.n);
+}
+
+/* The argument "name": a node, or a bare JID of this domain. */
+static struct str name_of(const struct admin_call *call)
+{
+	struct str name = text_of(call, "name"), domain, node = str_cut(name, '@', &domain);
+
+	return str_eq_nocase(domain, call->admin->accounts->domain) ? node : name;
+}
+
+/* Its normalised node; answers and returns NONE when it is none. */
+static struct str node_of(struct admin_call *call)
+{
+	struct str node;
+
+	if (account_name_check(shard_arena(call->shard), name_of(call), &node)) {
+		fail_status(call, -EINVAL);
+		return STR_NONE;
+	}
+	return node;
+}
+
+/* ---- user add ---- */
+
+static void on_added(struct shard *s, void *arg, int status)
+{
+	struct admin_call *call = arg;
+	struct admin_hooks *hooks = &call->admin->hooks;
+	struct str node = STR_NONE;
+
+	if (status) {
+		fail_status(call, status);
+		return;
+	}
+	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
+	if (hooks->created)
+		hooks->created(hooks->arg, node);
+	log_info("account.created", "node=\"%.*s\" by=operator admin=%d", STR_ARG(node), flag_of(call, "admin"));
+	succeed(call, jid_answer(call, node));
+}
+
+static void user_add(struct admin_call *call)
+{
+	struct account_new n = { .node = name_of(call), .password = text_of(call, "password"),
+		.admin = flag_of(call, "admin"), .weak_ok = true };
+	int err = account_create(call->admin->accounts, call->shard, &n, on_added, call);
+
+	if (err)
+		fail_status(call, err);
+}
+
+static void on_added_many(struct shard *s, void *arg, int status)
+{
+	struct admin_call *call = arg;
+
+	if (status)
+		fail_status(call, status);
+	else
+		succeed(call, json_pack("{s:O}", "count", json_object_get(call->request, "count")));
+}
+
+static void user_add_many(struct admin_call *call)
+{
+	struct account_new n = { .node = text_of(call, "prefix"), .password = text_of(call, "password"), .weak_ok = true };
+	json_int_t count = json_integer_value(json_object_get(call->request, "count"));
+	int err;
+
+	if (count < 1 || count > ACCOUNT_MANY_MAX) {
+		fail(call, "bad-count", "COUNT is a number from 1 to 1000000.");
+		return;
+	}
+	err = account_create_many(call->admin->accounts, call->shard, &n, (uint32_t)count, on_added_many, call);
+	if (err)
+		fail_status(call, err);
+}
+
+/* ---- user passwd, delete, list ---- */
+
+static void on_passwd(struct shard *s, void *arg, int status)
+{
+	struct admin_call *call = arg;
+
+	if (status)
+		fail_status(call, status);
+	else
+		succeed(call, json_object());
+}
+
+static void user_passwd(struct admin_call *call)
+{
+	struct str node = node_of(call);
+	int err;
+
+	if (!node.n)
+		return;
+	err = account_passwd_weak(call->admin->accounts, call->shard, node, text_of(call, "password"), on_passwd, call);
+	if (err)
+		fail_status(call, err);
+}
+
+static void on_deleted(struct shard *s, void *arg, int status)
+{
+	struct admin_call *call = arg;
+	struct admin_hooks *hooks = &call->admin->hooks;
+	struct str node = STR_NONE;
+
+	if (status) {
+		fail_status(call, status);
+		return;
+	}
+	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
+	if (hooks->kick)
+		hooks->kick(hooks->arg, node);
+	log_info("account.deleted", "node=\"%.*s\" by=operator", STR_ARG(node));
+	succeed(call, json_object());
+}
+
+static void user_delete(struct admin_call *call)
+{
+	struct str node = node_of(call);
+	int err;
+
+	if (!node.n)
+		return;
+	err = account_delete(call->admin->accounts, call->shard, node, on_deleted, call);
+	if (err)
+		fail_status(call, err);
+}
+
+static void on_listed(struct shard *s, void *arg, int status, const struct account_row *v, size_t n)
+{
+	struct admin_call *call = arg;
+	json_t *users;
+
+	if (status) {
+		fail_status(call, status);
+		return;
+	}
+	users = json_array();
+	for (size_t i = 0; i < n; i++) {
+		struct str created = time_format(shard_arena(s), v[i].created_ms);
+		json_t *row = jid_answer(call, v[i].node);
+
+		json_object_set_new(row, "name", json_stringn(v[i].node.p, v[i].node.n));
+		json_object_set_new(row, "created", json_stringn(created.p, created.n));
+		json_object_set_new(row, "admin", json_boolean(v[i].admin));
+		json_array_append_new(users, row);
+	}
+	succeed(call, json_pack("{s:o, s:b}", "users", users, "more", (int)(n == ADMIN_LIST_PAGE)));
+}
+
+static void user_list(struct admin_call *call)
+{
+	int err = account_list(call->admin->accounts, call->shard, text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
+
+	if (err)
+		fail_status(call, err);
+}
+
+/* ---- invite ---- */
+
+static void on_invited(struct shard *s, void *arg, int status, struct str token, const struct invite *inv)
+{
+	struct admin_call *call = arg;
+	struct arena *a = shard_arena(s);
+	struct str domain = call->admin->accounts->domain, link, uri, expires;
+
+	if (status) {
+		fail_status(call, status);
+		return;
+	}
+	link = arena_printf(a, "%s/i/%.*s", call->admin->web_url, STR_ARG(token));
+	/* XEP-0445 §3: register with a pre-authentication token at the domain. */
+	uri = arena_printf(a, "xmpp:%.*s?register;preauth=%.*s", STR_ARG(domain), STR_ARG(token));
+	expires = time_format(a, inv->expires_ms);
+	succeed(call, json_pack("{s:s%, s:s%, s:s%}", "link", link.p, link.n, "uri", uri.p, uri.n, "expires", expires.p,
+			      expires.n));
+}
+
+static void invite(struct admin_call *call)
+{
+	int err = invite_create(call->admin->accounts, call->shard, STR_NONE, true, on_invited, call);
+
+	if (err)
+		fail_status(call, err);
+}
+
+/* ---- status, backup ---- */
+
+static void status(struct admin_call *call)
+{
+	const struct admin *ad = call->admin;
+	struct str domain = ad->accounts->domain;
+	json_t *j = json_pack("{s:s, s:s%, s:b}", "version", ANSER_VERSION, "domain", domain.p, domain.n, "serving",
+		(int)ad->serving);
+
+	if (ad->serving) {
+		json_object_set_new(j, "web", json_string(ad->web_url));
+		json_object_set_new(j, "uptime_seconds", json_integer((json_int_t)((clock_mono_ms() - ad->started_ms) / 1000)));
+		json_object_set_new(j, "connections", json_integer(metric_get(M_CONNECTIONS_OPEN)));
+		json_object_set_new(j, "sessions", json_integer(metric_get(M_SESSIONS_ONLINE)));
+		json_object_set_new(j, "rooms", json_integer(metric_get(M_ROOMS_LIVE)));
+		json_object_set_new(j, "store_queue", json_integer(metric_get(M_STORE_QUEUE)));
+		json_object_set_new(j, "store_errors", json_integer(metric_get(M_STORE_ERRORS)));
+	}
+	succeed(call, j);
+}
+
+static void on_backup(struct shard *s, void *arg, int result)
+{
+	struct admin_call *call = arg;
+
+	log_info("store.backup", "status=%d", result);
+	if (result)
+		fail_status(call, result);
+	else
+		succeed(call, json_object());
+}
+
+static void backup(struct admin_call *call)
+{
+	struct str dir = text_of(call, "dir");
+	int err;
+
+	if (dir.n == 0 || dir.p[0] != '/') {
+		fail(call, "bad-directory", "The directory of a backup is an absolute path.");
+		return;
+	}
+	err = store_backup(call->admin->accounts->store, call->shard, dir.p, on_backup, call);
+	if (err)
+		fail_status(call, err);
+}
+
+/* ---- the table ---- */
+
+const struct admin_command admin_commands[] = {
+	{ "user add", "name, password, admin", "Create an account.", user_add },
+	{ "user add many", "prefix, count, password", "Create PREFIX0, PREFIX1 ... with one password.", user_add_many },
+	{ "user passwd", "name, password", "Set a password; remembered sign-ins end.", user_passwd },
+	{ "user list", "after", "Accounts in order of their names, a page at a time.", user_list },
+	{ "user delete", "name", "Delete an account with its archive; its sessions end.", user_delete },
+	{ "invite", "", "Make a link that creates one account.", invite },
+	{ "status", "", "Version, domain and, of a running server, its counts.", status },
+	{ "backup", "dir", "Copy the database into a new directory.", backup },
+	{ NULL },
+};
+
+void admin_run(struct admin_call *call)
+{
+	const char *name = json_string_value(json_object_get(call->request, "command"));
+
+	for (const struct admin_command *c = admin_commands; name && c->name; c++) {
+		if (strcmp(c->name, name) == 0) {
+			c->run(call);
+			return;
+		}
+	}
+	fail(call, "unknown-command", "This server does not know the command; is the program older than the server?");
+}

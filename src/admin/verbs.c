@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Verbs that ask something of a server or of its data directory: over the command socket when a server runs, else directly. */
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "admin/cli.h"
+#include "admin/local.h"
+#include "admin/socket.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "proto/xmpp/jid.h"
+
+enum { PASSWORD_LINE_MAX = PASSWORD_MAX + 2, SENTENCE_MAX = 512 };
+
+/* ---- asking ---- */
+
+/* Who answers: opened at the first request. */
+struct office {
+	const struct cli *cli;
+	struct admin_local *local;
+};
+
+/* The directory must be there, or be made. Root becomes its owner, so that the server can still read what a command wrote. */
+static int enter_directory(const char *path, bool make)
+{
+	struct stat st;
+	int err = make ? cli_make_dir(path) : 0;
+
+	if (err) {
+		cli_error("cannot make the data directory %s: %s", path, strerror(-err));
+		return CLI_FAILED;
+	}
+	if (stat(path, &st) || !S_ISDIR(st.st_mode)) {
+		cli_error("there is no data directory %s; name it with --data", path);
+		return CLI_FAILED;
+	}
+	if (geteuid() == 0 && st.st_uid != 0 && (setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid))) {
+		cli_error("cannot become the owner of %s", path);
+		return CLI_FAILED;
+	}
+	return CLI_OK;
+}
+
+static int open_local(struct office *o, bool make)
+{
+	char err[SENTENCE_MAX];
+	struct arena a = { 0 };
+	struct str domain = STR_NONE;
+	int status = enter_directory(o->cli->data, make);
+
+	if (status)
+		return status;
+	log_setup(LOG_WARNING, LOG_TEXT);
+	arena_init(&a);
+	if (o->cli->domain && jid_nameprep(&a, str_of(o->cli->domain), &domain)) {
+		cli_error("--domain %s is not a domain name", o->cli->domain);
+		status = CLI_USAGE;
+	} else if (admin_local_open(o->cli->data, domain, o->cli->url, &o->local, err, sizeof(err))) {
+		cli_error("%s", err);
+		status = CLI_FAILED;
+	}
+	arena_fini(&a);
+	return status;
+}
+
+/* Sends the request, takes it; out gets the answer when it is a good one. Returns an exit code; a refusal is printed. */
+static int ask(struct office *o, json_t *request, bool make, json_t **out)
+{
+	json_t *answer = NULL;
+	int err = o->local ? -ENOENT : admin_socket_ask(o->cli->data, request, &answer), code = CLI_OK;
+
+	if (err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR) { /* nobody serves: do it here */
+		if (!o->local)
+			code = open_local(o, make);
+		if (!code)
+			answer = admin_local_ask(o->local, request);
+	} else if (err) {
+		cli_error("the server at %s did not answer: %s", o->cli->data, strerror(-err));
+		code = CLI_FAILED;
+	}
+	json_decref(request);
+	if (answer && !json_is_true(json_object_get(answer, "ok"))) {
+		const char *message = json_string_value(json_object_get(answer, "message"));
+
+		cli_error("%s", message ? message : "the server's answer makes no sense");
+		code = CLI_FAILED;
+	}
+	if (code)
+		json_decref(answer);
+	else
+		*out = answer;
+	return code;
+}
+
+static const char *text_of(const json_t *j, const char *name)
+{
+	const char *text = json_string_value(json_object_get(j, name));
+
+	return text ? text : "";
+}
+
+/* One request without more to it: prints nothing but errors. */
+static int ask_once(const struct cli *c, json_t *request, bool make, json_t **out)
+{
+	struct office o = { .cli = c };
+	int code = ask(&o, request, make, out);
+
+	admin_local_close(o.local);
+	return code;
+}
+
+/* ---- passwords ---- */
+
+static int read_line(char *out)
+{
+	size_t n;
+
+	if (!fgets(out, PASSWORD_LINE_MAX + 1, stdin)) {
+		cli_error("no password was given");
+		return CLI_FAILED;
+	}
+	n = strcspn(out, "\r\n");
+	if (!out[n] && n >= PASSWORD_LINE_MAX) {
+		cli_error("the password is over %d bytes", PASSWORD_MAX);
+		return CLI_FAILED;
+	}
+	out[n] = 0;
+	return CLI_OK;
+}
+
+static int prompt(const char *text, char *out)
+{
+	struct termios old, quiet;
+	int code;
+
+	if (tcgetattr(STDIN_FILENO, &old)) {
+		cli_error("cannot ask for a password here; use --password-stdin");
+		return CLI_FAILED;
+	}
+	fprintf(stderr, "%s: ", text);
+	quiet = old;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	code = read_line(out);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	fputc('\n', stderr);
+	return code;
+}
+
+static int ask_password(const struct cli *c, char *out)
+{
+	char again[PASSWORD_LINE_MAX + 1];
+	int code;
+
+	if (c->password_stdin)
+		return read_line(out);
+	if (!isatty(STDIN_FILENO)) {
+		cli_error("give the password on standard input with --password-stdin");
+		return CLI_USAGE;
+	}
+	code = prompt("Password", out);
+	if (!code)
+		code = prompt("Once more", again);
+	if (!code && strcmp(out, again) != 0) {
+		cli_error("the two are not the same; nothing was changed");
+		code = CLI_FAILED;
+	}
+	wipe(again, sizeof(again));
+	return code;
+}
+
+/* ---- users ---- */
+
+/* Puts the password into the request and asks. */
+static int ask_with_password(const struct cli *c, json_t *request, json_t **out)
+{
+	char password[PASSWORD_LINE_MAX + 1];
+	int code = request ? ask_password(c, password) : CLI_USAGE;
+
+	if (!request)
+		cli_error("names and passwords are UTF-8 text");
+	if (!code && json_object_set_new(request, "password", json_string(password))) {
+		cli_error("the password is not UTF-8 text");
+		code = CLI_FAILED;
+	}
+	wipe(password, sizeof(password));
+	if (code)
+		json_decref(request);
+	else
+		code = ask_once(c, request, true, out);
+	return code;
+}
+
+static int add_many(const struct cli *c)
+{
+	char *end;
+	long count = strtol(c->words[1], &end, 10);
+	json_t *answer;
+	int code;
+
+	if (*end || end == c->words[1]) {
+		cli_error("COUNT is a number, not %s", c->words[1]);
+		return CLI_USAGE;
+	}
+	code = ask_with_password(c,
+		json_pack("{s:s, s:s, s:I}", "command", "user add many", "prefix", c->words[0], "count", (json_int_t)count), &answer);
+	if (code)
+		return code;
+	printf("created %s0 to %s%ld\n", c->words[0], c->words[0], count - 1);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+int verb_user_add(const struct cli *c)
+{
+	json_t *answer;
+	int code;
+
+	if (c->many != (c->words_n == 2) || (c->many && c->admin)) {
+		cli_error("usage: anser user add NAME [--admin], or anser user add --many PREFIX COUNT");
+		return CLI_USAGE;
+	}
+	if (c->many)
+		return add_many(c);
+	code = ask_with_password(c,
+		json_pack("{s:s, s:s, s:b}", "command", "user add", "name", c->words[0], "admin", (int)c->admin), &answer);
+	if (code)
+		return code;
+	printf("created %s\n", text_of(answer, "jid"));
+	json_decref(answer);
+	return CLI_OK;
+}
+
+int verb_user_passwd(const struct cli *c)
+{
+	json_t *answer;
+	int code = ask_with_password(c, json_pack("{s:s, s:s}", "command", "user passwd", "name", c->words[0]), &answer);
+
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
+int verb_user_list(const struct cli *c)
+{
+	struct office o = { .cli = c };
+	char *after = strdup("");
+	bool more = true;
+	int code = CLI_OK;
+
+	while (more && !code && after) {
+		json_t *answer, *users, *user;
+		size_t i;
+
+		code = ask(&o, json_pack("{s:s, s:s}", "command", "user list", "after", after), false, &answer);
+		if (code)
+			break;
+		users = json_object_get(answer, "users");
+		json_array_foreach(users, i, user) {
+			if (c->json)
+				json_dumpf(user, stdout, JSON_COMPACT);
+			else
+				printf("%s\t%.10s%s", text_of(user, "jid"), text_of(user, "created"),
+					json_is_true(json_object_get(user, "admin")) ? "\tadministrator" : "");
+			putchar('\n');
+			free(after);
+			after = strdup(text_of(user, "name"));
+		}
+		more = json_is_true(json_object_get(answer, "more")) && json_array_size(users);
+		json_decref(answer);
+	}
+	free(after);
+	admin_local_close(o.local);
+	return code;
+}
+
+static int confirm(const struct cli *c, const char *what)
+{
+	char line[16];
+
+	if (c->yes || !isatty(STDIN_FILENO))
+		return CLI_OK;
+	fprintf(stderr, "%s Type yes: ", what);
+	if (fgets(line, sizeof(line), stdin) && strcmp(line, "yes\n") == 0)
+		return CLI_OK;
+	cli_error("nothing was changed");
+	return CLI_FAILED;
+}
+
+int verb_user_delete(const struct cli *c)
+{
+	json_t *answer;
+	int code = confirm(c, "The account and its whole archive will be gone.");
+
+	if (!code)
+		code = ask_once(c, json_pack("{s:s, s:s}", "command", "user delete", "name", c->words[0]), false, &answer);
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
+/* ---- the rest ---- */
+
+int verb_invite(const struct cli *c)
+{
+	json_t *answer;
+	int code = ask_once(c, json_pack("{s:s}", "command", "invite"), true, &answer);
+
+	if (code)
+		return code;
+	printf("%s\n%s\nvalid until %s, for one account\n", text_of(answer, "link"), text_of(answer, "uri"),
+		text_of(answer, "expires"));
+	json_decref(answer);
+	return CLI_OK;
+}
+
+int verb_status(const struct cli *c)
+{
+	const char *key;
+	json_t *answer, *value;
+	int code = ask_once(c, json_pack("{s:s}", "command", "status"), false, &answer);
+
+	if (code)
+		return code;
+	if (c->json) {
+		json_dumpf(answer, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		json_object_foreach(answer, key, value) {
+			if (json_is_string(value))
+				printf("%s: %s\n", key, json_string_value(value));
+			else if (json_is_integer(value))
+				printf("%s: %lld\n", key, (long long)json_integer_value(value));
+		}
+		printf("server: %s\n", json_is_true(json_object_get(answer, "serving")) ? "running" : "stopped");
+	}
+	json_decref(answer);
+	return CLI_OK;
+}
+
+/* The server may stand in another directory: it gets an absolute path. */
+static int absolute(const char *path, char *out)
+{
+	char cwd[PATH_MAX];
+	int n;
+
+	if (path[0] == '/')
+		n = snprintf(out, PATH_MAX, "%s", path);
+	else
+		n = snprintf(out, PATH_MAX, "%s/%s", getcwd(cwd, sizeof(cwd)) ? cwd : "", path);
+	if (n < 0 || n >= PATH_MAX || out[0] != '/') {
+		cli_error("the path %s is too long", path);
+		return CLI_FAILED;
+	}
+	return CLI_OK;
+}
+
+int verb_backup(const struct cli *c)
+{
+	char dir[PATH_MAX];
+	json_t *answer;
+	int code = absolute(c->words[0], dir);
+
+	if (!code)
+		code = ask_once(c, json_pack("{s:s, s:s}", "command", "backup", "dir", dir), false, &answer);
+	if (code)
+		return code;
+	printf("backed up to %s\n", dir);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+int verb_restore(const struct cli *c)
+{
+	char err[SENTENCE_MAX];
+
+	if (store_restore(c->words[0], c->data, err, sizeof(err))) {
+		cli_error("%s", err);
+		return CLI_FAILED;
+	}
+	printf("restored %s into %s\n", c->words[0], c->data);
+	return CLI_OK;
+}

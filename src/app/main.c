@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The verbs of the program. */
+#include <stdio.h>
+
+#include "admin/cli.h"
+#include "app/settings.h"
+
+static int verb_version(const struct cli *cli)
+{
+	(void)cli;
+	puts("anser " ANSER_VERSION);
+	return CLI_OK;
+}
+
+static const struct cli_verb verbs[] = {
+	{ "serve", "", 0, 0, CLI_DATA | CLI_DOMAIN | CLI_CONFIG, "Run the server until SIGTERM; SIGHUP reloads.", verb_serve },
+	{ "user add", "NAME", 1, 2, CLI_DATA | CLI_DOMAIN | CLI_PASSWORD | CLI_ADMIN | CLI_MANY, "Create an account.", verb_user_add },
+	{ "user passwd", "NAME", 1, 1, CLI_DATA | CLI_PASSWORD, "Set a password; remembered sign-ins end.", verb_user_passwd },
+	{ "user list", "", 0, 0, CLI_DATA | CLI_JSON, "List the accounts.", verb_user_list },
+	{ "user delete", "NAME", 1, 1, CLI_DATA | CLI_YES, "Delete an account and its archive.", verb_user_delete },
+	{ "invite", "", 0, 0, CLI_DATA | CLI_DOMAIN | CLI_URL, "Make a link that creates one account.", verb_invite },
+	{ "status", "", 0, 0, CLI_DATA | CLI_JSON, "Tell how the server is.", verb_status },
+	{ "backup", "TO", 1, 1, CLI_DATA, "Copy the database into the new directory TO.", verb_backup },
+	{ "restore", "FROM", 1, 1, CLI_DATA, "Check a backup and put it into an empty data directory.", verb_restore },
+	{ "config", "", 0, 0, CLI_DOMAIN | CLI_CONFIG | CLI_EXPLAIN, "Explain or check the configuration.", verb_config },
+	{ "version", "", 0, 0, 0, "Print the version.", verb_version },
+	{ "--version", "", 0, 0, 0, "The same.", verb_version },
+	{ NULL },
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(verbs, argc, argv);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Options of the process as a whole, and those of the features with them. */
+#include "app/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "features/features.h"
+#include "loop/shard.h"
+
+enum { OPTION_TABLES_MAX = 100 };
+
+const struct option app_options[] = {
+	{ "shards", OPT_INT, "0", 0, SHARDS_MAX, NULL, "Threads that serve connections; 0 is one per processor." },
+	{ "server.domain", OPT_STRING, "localhost", 0, 0, NULL,
+		"The domain of all addresses: the part behind the @. Set it once, before the first account." },
+	{ "server.name", OPT_STRING, "Anser", 0, 0, NULL, "What people call this server; shown by the web client." },
+	{ "listen.c2s", OPT_STRING, "*:5222", 0, 0, NULL,
+		"ADDRESS:PORT for XMPP clients with STARTTLS; * is every address, empty is off." },
+	{ "listen.c2s_tls", OPT_STRING, "*:5223", 0, 0, NULL, "ADDRESS:PORT for XMPP clients with direct TLS; empty is off." },
+	{ "listen.https", OPT_STRING, "*:8443", 0, 0, NULL,
+		"ADDRESS:PORT for the web client, WebSocket, uploads and API; empty is off." },
+	{ "listen.s2s", OPT_STRING, "", 0, 0, NULL,
+		"ADDRESS:PORT for other servers. Federation is not in this release: leave it empty." },
+	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,
+		"PEM file with the certificate chain; empty makes a self-signed one in the data directory." },
+	{ "tls.key", OPT_STRING, "", 0, 0, NULL, "PEM file with the private key of tls.certificate." },
+	{ "log.level", OPT_ENUM, "info", 0, 0, "error warning info debug", "What goes to the log: this level and worse." },
+	{ "log.format", OPT_ENUM, "text", 0, 0, "text json", "Form of a log line." },
+	{ "limits.enabled", OPT_BOOL, "true", 0, 0, NULL,
+		"Rate limits per address and account. Limits of size always hold." },
+	{ "registration.open", OPT_BOOL, "false", 0, 0, NULL, "Anybody may create an account, without an invitation." },
+	{ "upload.max_bytes", OPT_SIZE, "100M", 1 << 10, 1LL << 40, NULL, "Largest file that may be uploaded." },
+	{ "upload.quota_bytes", OPT_SIZE, "2G", 1 << 10, 1LL << 50, NULL, "All uploaded files of one account together." },
+	{ "web.public_url", OPT_STRING, "", 0, 0, NULL,
+		"https://HOST[:PORT] where browsers reach this server; empty derives it from domain and listen.https." },
+	{ "store.backend", OPT_ENUM, "sqlite", 0, 0, "sqlite memory",
+		"Where data is kept; memory forgets everything at the end." },
+	{ NULL },
+};
+
+struct config *options_new(void)
+{
+	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options };
+	size_t n = 1;
+
+	for (const struct feature *const *f = features; *f; f++) {
+		if (!(*f)->options)
+			continue;
+		must(n < OPTION_TABLES_MAX);
+		tables[n++] = (*f)->options;
+	}
+	return config_new(tables);
+}
+
+static int refuse(char *err, size_t err_n, const char *sentence)
+{
+	snprintf(err, err_n, "%s", sentence);
+	return -EINVAL;
+}
+
+int options_check(const struct config *c, char *err, size_t err_n)
+{
+	const char *url = config_str(c, "web.public_url");
+
+	if (config_str(c, "listen.s2s")[0])
+		return refuse(err, err_n, "listen.s2s is set, but federation is not in this release; leave it empty");
+	if (!config_str(c, "server.domain")[0])
+		return refuse(err, err_n, "server.domain must not be empty");
+	if (!config_str(c, "tls.certificate")[0] != !config_str(c, "tls.key")[0])
+		return refuse(err, err_n, "tls.certificate and tls.key go together: set both or none");
+	if (url[0] && (strncmp(url, "https://", 8) != 0 || !url[8] || url[strlen(url) - 1] == '/'))
+		return refuse(err, err_n, "web.public_url must be https://HOST or https://HOST:PORT, without a / at its end");
+	return 0;
+}

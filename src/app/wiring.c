@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Glues the layers together: core in every shard, streams and HTTP on the listeners. Alone in knowing everybody. */
+#include "app/wiring.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/core.h"
+#include "core/user.h"
+#include "features/features.h"
+#include "xmpp/c2s.h"
+
+enum { STOP_POLL_MS = 5 };
+
+struct wiring {
+	struct env env;
+	_Atomic(struct tls_ctx *) tls; /* replaced at reload; old ones stay: a connection may be taking a reference */
+	char *muc, *upload, *pubsub;
+};
+
+static struct app *app_of(struct shard *s)
+{
+	return container_of(s->all, struct app, shards);
+}
+
+/* The certificate in force for the calling shard; a reference. */
+static struct tls_ctx *current_tls(void)
+{
+	struct tls_ctx *ctx = atomic_load(&app_of(shard_self())->wiring->tls);
+
+	return ctx ? tls_ctx_ref(ctx) : NULL;
+}
+
+/* ---- accepting ---- */
+
+static void on_plain(struct shard *s, struct conn *c, void *arg)
+{
+	(void)arg;
+	c2s_accept(s, c, false, current_tls);
+}
+
+/* One TLS port serves both protocols: ALPN decides (XEP-0368), and without ALPN the port does. */
+static void on_front_tls(struct conn *c)
+{
+	bool https_port = conn_owner(c) != NULL;
+	enum conn_alpn alpn = conn_tls_alpn(c);
+
+	(void)https_port;
+	(void)alpn;
+	c2s_accept(conn_shard(c), c, true, current_tls);
+}
+
+static void on_front_data(struct conn *c, struct str bytes)
+{
+	(void)c;
+	(void)bytes; /* none before on_tls, which sets another handler */
+}
+
+static void on_front_close(struct conn *c, int err)
+{
+	(void)c;
+	(void)err; /* the handshake failed; counted by net */
+}
+
+static const struct conn_handler front = { .on_data = on_front_data, .on_tls = on_front_tls, .on_close = on_front_close };
+
+static void on_direct_tls(struct shard *s, struct conn *c, void *arg)
+{
+	struct tls_ctx *ctx = current_tls();
+
+	(void)s;
+	conn_handler_set(c, &front, arg);
+	if (!ctx || conn_start_tls(c, ctx))
+		conn_abort(c);
+	tls_ctx_unref(ctx);
+}
+
+static void serve(struct listener *l, struct shard *s, accept_fn *fn, void *arg)
+{
+	int err = l ? listener_serve(l, s, fn, arg) : 0;
+
+	if (err)
+		log_error("listener.failed", "shard=%d error=%d next=\"this shard accepts nothing there\"", s->index, -err);
+}
+
+/* ---- start and end ---- */
+
+static void on_shard_start(struct shard *s)
+{
+	struct app *app = app_of(s);
+
+	core_start(s, &app->wiring->env);
+	serve(app->c2s, s, on_plain, NULL);
+	serve(app->c2s_tls, s, on_direct_tls, NULL);
+	serve(app->https, s, on_direct_tls, app);
+}
+
+static struct str host(const char *label, struct str domain, char **own)
+{
+	size_t n = strlen(label) + 1 + domain.n;
+
+	*own = mem_alloc(n + 1);
+	memcpy(*own, label, strlen(label));
+	(*own)[strlen(label)] = '.';
+	memcpy(*own + strlen(label) + 1, domain.p, domain.n);
+	(*own)[n] = '\0';
+	return (struct str){ *own, n };
+}
+
+static void on_kick(void *arg, struct str node)
+{
+	struct env *env = arg;
+	struct arena a;
+
+	arena_init(&a);
+	user_forget(env, jid_make(&a, node, env->domain, STR_NONE).full);
+	arena_fini(&a);
+}
+
+int wiring_start(struct app *app)
+{
+	struct wiring *w = mem_zalloc(sizeof(*w));
+	struct env *env = &w->env;
+
+	app->wiring = w;
+	env->shards = &app->shards;
+	env->store = app->store;
+	env->pool = app->pool;
+	env->accounts = &app->accounts;
+	env->config = app->config;
+	env->domain = app->accounts.domain;
+	env->muc_domain = host("conference", env->domain, &w->muc);
+	env->upload_domain = host("upload", env->domain, &w->upload);
+	env->pubsub_domain = host("pubsub", env->domain, &w->pubsub);
+	env->web_url = str_of(app->web_url);
+	env->features = features;
+	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
+	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
+	return shards_start(&app->shards, on_shard_start);
+}
+
+void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls)
+{
+	app->config = config;
+	atomic_store(&app->wiring->env.config, config);
+	if (tls)
+		atomic_store(&app->wiring->tls, tls_ctx_ref(tls));
+}
+
+static void on_stop(struct shard *s, struct mail *m)
+{
+	struct app *app = app_of(s);
+
+	free(m);
+	listener_stop(app->c2s, s);
+	listener_stop(app->c2s_tls, s);
+	listener_stop(app->https, s);
+	core_shutdown(s->core);
+}
+
+static const struct mail_kind MAIL_STOP = { .name = "stop", .handle = on_stop, .must_arrive = true };
+
+void wiring_stop(struct app *app, int max_ms)
+{
+	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
+
+	for (int i = 0; i < app->shards.n; i++) {
+		struct mail *m = mem_zalloc(sizeof(*m));
+
+		m->kind = &MAIL_STOP;
+		shard_post(app->shards.v[i], m);
+	}
+	/* Streams are closing: their last bytes leave, then the descriptors go. */
+	for (int waited = 0; waited < max_ms && metric_get(M_CONNECTIONS_OPEN) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
+	shards_stop(&app->shards);
+	for (int i = 0; i < app->shards.n; i++) {
+		core_free(app->shards.v[i]->core);
+		app->shards.v[i]->core = NULL;
+	}
+	free(app->wiring->muc);
+	free(app->wiring->upload);
+	free(app->wiring->pubsub);
+	tls_ctx_unref(atomic_load(&app->wiring->tls));
+	free(app->wiring);
+	app->wiring = NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The domain of one shard: start, end, archive ids. */
+#include "core/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/feature.h"
+#include "core/session.h"
+#include "core/user.h"
+
+#define ARCHIVE_EPOCH_MS 1577836800000ull /* 2020-01-01 */
+enum { ID_COUNT_BITS = 15, ID_SHARD_BITS = 6, ID_TIME_SHIFT = ID_COUNT_BITS + ID_SHARD_BITS };
+
+struct core *core_start(struct shard *s, struct env *env)
+{
+	struct core *c = mem_zalloc(sizeof(*c));
+
+	c->shard = s;
+	c->env = env;
+	c->started_ms = clock_mono_ms();
+	list_init(&c->idle_users);
+	s->core = c;
+	for (const struct feature *const *f = env->features; *f; f++)
+		if ((*f)->on_start)
+			(*f)->on_start(c);
+	return c;
+}
+
+void core_shutdown(struct core *c)
+{
+	uint32_t pos = 0;
+	struct str key;
+	void *value;
+
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && (*f)->service->shutdown)
+			(*f)->service->shutdown(c);
+	while (map_next(&c->users, &pos, &key, &value)) {
+		struct user *u = value;
+		struct session *s;
+
+		list_each(s, &u->sessions, in_user)
+			session_kick(s, "system-shutdown", NULL);
+	}
+}
+
+void core_free(struct core *c)
+{
+	if (!c)
+		return;
+	timer_cancel(&c->shard->loop, &c->tick);
+	users_free(c);
+	ids_fini(&c->sessions);
+	buf_free(&c->scratch);
+	free(c);
+}
+
+bool core_is_local(const struct core *c, struct str domain)
+{
+	const struct env *e = c->env;
+
+	return str_eq(domain, e->domain) || core_service(c, domain) != NULL;
+}
+
+const struct service *core_service(const struct core *c, struct str domain)
+{
+	struct str rest, label = str_cut(domain, '.', &rest);
+
+	if (!str_eq(rest, c->env->domain))
+		return NULL;
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && str_is(label, (*f)->service->label))
+			return (*f)->service;
+	return NULL;
+}
+
+struct shard *core_shard_of(const struct core *c, struct str bare)
+{
+	return shard_of(c->env->shards, bare);
+}
+
+uint64_t archive_id_new(struct core *c)
+{
+	uint64_t ms = clock_wall_ms() - ARCHIVE_EPOCH_MS;
+	uint64_t id = ms << ID_TIME_SHIFT | (uint64_t)c->shard->index << ID_COUNT_BITS;
+	uint64_t step = 1, shard_mask = ((1ull << ID_SHARD_BITS) - 1) << ID_COUNT_BITS;
+
+	if (id <= c->last_archive_id) { /* same millisecond, or the clock stepped back */
+		id = c->last_archive_id + step;
+		if ((id & shard_mask) != (c->last_archive_id & shard_mask)) /* count ran over: next ms */
+			id = ((c->last_archive_id >> ID_TIME_SHIFT) + 1) << ID_TIME_SHIFT |
+				(uint64_t)c->shard->index << ID_COUNT_BITS;
+	}
+	c->last_archive_id = id;
+	return id;
+}
+
+uint64_t archive_id_ms(uint64_t id)
+{
+	return (id >> ID_TIME_SHIFT) + ARCHIVE_EPOCH_MS;
+}
+
+uint64_t archive_id_from_ms(uint64_t wall_ms)
+{
+	return wall_ms < ARCHIVE_EPOCH_MS ? 0 : (wall_ms - ARCHIVE_EPOCH_MS) << ID_TIME_SHIFT;
+}
+
+struct str archive_id_str(struct arena *a, uint64_t id)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + id % 10);
+	while (id /= 10);
+	return arena_str(a, (struct str){ p, (size_t)(digits + sizeof(digits) - p) });
+}
+
+int archive_id_parse(struct str s, uint64_t *out)
+{
+	return str_u64(s, INT64_MAX, out) ? -EBADMSG : 0;
+}

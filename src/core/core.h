@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The domain of one shard: its users, sessions, rooms; and what the whole process shares (env). */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include "account/account.h"
+#include "base/config.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "loop/shard.h"
+#include "proto/xmpp/stanza.h"
+
+struct feature;
+struct user;
+struct session;
+
+enum {
+	STANZA_BYTES_MAX = 256 << 10, /* XEP-0478 says so to clients */
+	STANZA_BYTES_MAX_UNAUTH = 16 << 10,
+	SESSIONS_PER_USER_MAX = 64,
+	USER_IDLE_MS = 60000, /* an account without sessions leaves memory after this */
+	USER_SLOTS = 8,	      /* features that keep something per loaded user */
+	CORE_SLOTS = 8,	      /* features that keep something per shard */
+};
+
+/* Shared by all shards; read-only after start but for the configuration pointer. */
+struct env {
+	struct shards *shards;
+	struct store *store;
+	struct pool *pool;
+	struct accounts *accounts;
+	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
+	struct str domain, muc_domain, upload_domain, pubsub_domain;
+	struct str web_url; /* "https://host:8443", for invitations and slots */
+	const struct feature *const *features; /* NULL-terminated */
+};
+
+struct core {
+	struct shard *shard;
+	struct env *env;
+	struct map users;    /* bare JID → struct user */
+	struct ids sessions; /* handle → struct session */
+	struct list idle_users; /* loaded users without sessions, oldest first */
+	struct timer tick;   /* once a second while there is something to expire */
+	uint64_t last_archive_id;
+	uint64_t started_ms; /* monotonic */
+	struct buf scratch;  /* heads of stanzas while they are written */
+	void *slot[CORE_SLOTS];
+};
+
+/* In each shard's thread, when env is complete. */
+struct core *core_start(struct shard *s, struct env *env);
+/* Closes all sessions with system-shutdown; in the shard's thread. */
+void core_shutdown(struct core *c);
+void core_free(struct core *c);
+
+static inline const struct config *core_config(const struct core *c)
+{
+	return c->env->config;
+}
+static inline struct arena *core_arena(struct core *c)
+{
+	return &c->shard->arena;
+}
+/* Is this address one of this server's: the domain or one of its services? */
+bool core_is_local(const struct core *c, struct str domain);
+struct service;
+/* The service with this host name, or NULL. */
+const struct service *core_service(const struct core *c, struct str domain);
+/* The shard that owns a bare JID. */
+struct shard *core_shard_of(const struct core *c, struct str bare);
+
+/* Archive ids: 42 bits of milliseconds since 2020, 6 bits of shard, 15 bits of count; strictly rising per shard, also when
+ * the clock steps back. On the wire they are decimal. */
+uint64_t archive_id_new(struct core *c);
+uint64_t archive_id_ms(uint64_t id);	      /* wall ms since 1970 */
+uint64_t archive_id_from_ms(uint64_t wall_ms); /* the smallest id of that millisecond */
+struct str archive_id_str(struct arena *a, uint64_t id);
+int archive_id_parse(struct str s, uint64_t *out); /* 0; -EBADMSG */
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A feature is one file and one row in features/features.c; the row says everything that others must know of it. */
+#ifndef CORE_FEATURE_H
+#define CORE_FEATURE_H
+
+#include "core/iq.h"
+
+/* A host of its own such as conference.DOMAIN. Stanzas run in the shard that owns the bare `to`. */
+struct service {
+	const char *label; /* "conference": the host is label.DOMAIN */
+	const char *category, *type, *name; /* disco identity */
+	/* Takes over the receipt in t (call transit_finish or pass it on). t->user is NULL. */
+	void (*stanza)(struct core *c, struct transit *t);
+	/* Closing: the shard ends. */
+	void (*shutdown)(struct core *c);
+};
+
+struct spec {
+	const char *number, *version;
+};
+
+/* The way back to a stream that has no session yet. */
+struct unauth {
+	void *link;
+	/* Sends a whole stanza. waited: wait was called before; false: the stream is gone. */
+	bool (*reply)(void *link, const struct xml *stanza, bool waited);
+	/* Input waits until the reply. */
+	void (*wait)(void *link);
+};
+
+struct feature {
+	const char *name;		  /* config section, log tag, test prefix */
+	const struct spec *specs;	  /* ends with number NULL: docs/specs.md and the DOAP file */
+	const char *const *disco_server; /* features of the domain, NULL-terminated */
+	const char *const *disco_account; /* features of each account's bare JID */
+	const struct option *options;
+	const struct iq_route *iq;	  /* ends with ns NULL */
+	stage_fn *send[SEND_STAGES];
+	stage_fn *deliver[DELIVER_STAGES];
+	const struct service *service;
+	/* Stream features for an authenticated client: adds children to <stream:features/>. */
+	void (*stream_features)(struct core *c, struct xml *features, struct arena *a);
+	/* Stream features before authentication, on an encrypted stream. */
+	void (*stream_features_unauth)(struct core *c, struct xml *features, struct arena *a);
+	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
+	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
+	void (*on_start)(struct core *c); /* in each shard */
+	/* Bound by Bind 2 (XEP-0386): what the client asked for inline, what goes into <bound/>. */
+	void (*on_bound)(struct session *s, const struct xml *bind, struct xml *bound, struct arena *a);
+	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
+	void (*on_available)(struct session *s);
+	/* A session ends or its presence became unavailable. */
+	void (*on_unavailable)(struct session *s);
+	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
+	void (*on_presence)(struct session *s, struct stanza *st);
+	/* A subscription stanza from a client, before it is dealt with. */
+	void (*on_subscribe)(struct session *s, struct stanza *st);
+	/* One kind of items, loaded with a user. */
+	const char *user_kind;
+	void (*user_item)(struct user *u, struct str key, struct str value);
+	void (*user_free)(struct user *u);
+	/* Disco of an account or the server beyond features: NULL mostly. */
+	void (*disco_items)(struct core *c, struct xml *query, struct arena *a);
+	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
+	const struct command *commands;
+};
+
+/* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
+struct command {
+	const char *node, *name;
+	uint8_t targets; /* enum iq_target */
+	bool admin_only;
+	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
+};
+
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Dispatch of IQ requests by payload, and their answers. */
+#include "core/iq.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/feature.h"
+#include "proto/xmpp/ns.h"
+
+static void reply(struct iq *iq, struct stanza *r)
+{
+	struct session *s = iq->session;
+
+	/* The server answers for the account or itself: `from` is what was asked. */
+	if (s && jid_eq(r->to, s->jid))
+		session_send(s, r, NULL);
+	else
+		router_route(iq->core, r);
+	stanza_fini(r);
+}
+
+void iq_result(struct iq *iq, struct xml *child)
+{
+	struct stanza r;
+
+	stanza_result(core_arena(iq->core), iq->st, &r);
+	if (child)
+		xml_append(r.el, child);
+	stanza_touched(&r);
+	reply(iq, &r);
+}
+
+void iq_error_app(struct iq *iq, enum stanza_error e, const char *text, struct xml *app)
+{
+	struct stanza r;
+
+	if (!stanza_error_reply(core_arena(iq->core), iq->st, e, text, &r))
+		return;
+	if (app)
+		xml_append(xml_child(r.el, "error", NS_CLIENT), app);
+	stanza_touched(&r);
+	metric_add(M_STANZA_ERRORS, 1);
+	reply(iq, &r);
+}
+
+void iq_error(struct iq *iq, enum stanza_error e, const char *text)
+{
+	iq_error_app(iq, e, text, NULL);
+}
+
+void iq_blocked(struct core *c, struct stanza *st)
+{
+	struct arena *a = core_arena(c);
+	struct iq iq = { .core = c, .st = st };
+
+	iq_error_app(&iq, ERR_NOT_ACCEPTABLE, NULL, xml_new(a, "blocked", NS_BLOCKING_ERRORS));
+}
+
+struct iq_held *iq_hold(struct iq *iq, void *arg)
+{
+	struct iq_held *h = mem_zalloc(sizeof(*h));
+
+	h->packed = stanza_pack(iq->st);
+	must(!stanza_unpack(blob_view(h->packed), &h->st));
+	h->iq = *iq;
+	h->session_id = iq->session ? iq->session->id : 0;
+	h->user_jid = iq->user ? (struct str){ str_dup(iq->user->jid.full), iq->user->jid.full.n } : STR_NONE;
+	h->arg = arg;
+	return h;
+}
+
+struct iq *iq_wake(struct iq_held *h)
+{
+	struct core *c = h->iq.core;
+	struct xml *el = stanza_tree(&h->st, core_arena(c));
+
+	h->iq.st = &h->st;
+	h->iq.el = el ? xml_child_any(el) : NULL;
+	h->iq.session = h->session_id ? session_get(c, h->session_id) : NULL;
+	h->iq.user = h->user_jid.p ? user_find(c, h->user_jid) : NULL;
+	return &h->iq;
+}
+
+void iq_held_free(struct iq_held *h)
+{
+	stanza_fini(&h->st);
+	blob_unref(h->packed);
+	free((void *)h->user_jid.p);
+	free(h);
+}
+
+static const struct iq_route *find_in(const struct feature *f, const struct iq *iq)
+{
+	uint8_t type = iq->st->type == IQ_GET ? IQ_ROUTE_GET : IQ_ROUTE_SET;
+
+	for (const struct iq_route *r = f->iq; r && r->ns; r++)
+		if ((r->targets & iq->target) && (r->types & type) && str_is(iq->el->ns, r->ns) &&
+			(!r->name || str_is(iq->el->name, r->name)))
+			return r;
+	return NULL;
+}
+
+void iq_dispatch(struct core *c, struct session *from_session, struct user *u, struct stanza *st, enum iq_target target)
+{
+	struct iq iq = { .core = c, .session = from_session, .user = u, .st = st, .target = target };
+	struct xml *tree;
+
+	if (st->type != IQ_GET && st->type != IQ_SET)
+		return; /* an answer to nothing that we asked */
+	tree = stanza_tree(st, core_arena(c));
+	iq.el = tree ? xml_child_any(tree) : NULL;
+	if (!iq.el) {
+		iq_error(&iq, ERR_BAD_REQUEST, NULL);
+		return;
+	}
+	for (const struct feature *const *f = c->env->features; *f; f++) {
+		const struct iq_route *r = find_in(*f, &iq);
+
+		if (r) {
+			r->handle(&iq);
+			return;
+		}
+	}
+	iq_error(&iq, ERR_SERVICE_UNAVAILABLE, NULL); /* RFC 6120 §8.4 */
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Messages kept for the next sign-in (XEP-0160 1.0.1). Store: kind "offline", key = archive id as 16 hex digits and a (in the archive too) or n, value = stanza_pack. */
+#ifndef CORE_OFFLINE_H
+#define CORE_OFFLINE_H
+
+#include "core/pipeline.h"
+
+enum { OFFLINE_MAX = 1000, OFFLINE_PAGE = 100 };
+
+/* Is this message worth keeping (RFC 6121 §8.5.2.2, XEP-0160 §3, XEP-0334)? */
+bool offline_worthy(const struct stanza *st);
+/* Puts the message of t into its batch. */
+void offline_store(struct transit *t);
+/* Sends everything kept, oldest first, to a session that just became available. Rows go when the client acknowledged them
+ * (XEP-0198) or, without it, when they were written to its connection. */
+void offline_deliver(struct session *s);
+/* The client acknowledged this stanza. */
+void offline_acked(struct session *s, const struct unacked *u);
+/* A session died with this message unacknowledged: to the user's other available sessions, or kept. */
+void offline_give_back(struct session *s, const struct unacked *u);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Where a stanza goes: an account, a room or service, the server itself, elsewhere. */
+#ifndef CORE_ROUTER_H
+#define CORE_ROUTER_H
+
+#include "core/pipeline.h"
+
+/* Routes a stanza with `from` and `to` set. Messages of accounts come here from the pipeline, everything else directly.
+ * In this shard it is delivered within the call; for another shard it is copied into a mail. st stays the caller's. */
+void router_route(struct core *c, struct stanza *st);
+/* The same for a message under way: takes over receipt and sender's archive row. */
+void router_route_transit(struct transit *t);
+/* Routes one stanza to many bare JIDs of this server's accounts (presence broadcast): one mail per shard. */
+void router_route_many(struct core *c, struct stanza *st, const struct jid *to, size_t n);
+/* Sends the error reply, if one is due, back to the sender. */
+void router_error(struct core *c, struct stanza *st, enum stanza_error e, const char *text);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* XEP-0198 1.6.3 stream management of a session. What the client sends is acknowledged only when it is dealt with and,
+ * for archived messages, on disk: see receipts. */
+#include "core/sm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/feature.h"
+#include "core/offline.h"
+#include "crypto/random.h"
+
+int session_sm_enable(struct session *s, bool resume, uint64_t max_ms)
+{
+	struct sm *sm;
+
+	if (s->sm)
+		return -EALREADY;
+	sm = s->sm = mem_zalloc(sizeof(*sm));
+	if (!resume)
+		return 0;
+	struct str token = random_token(core_arena(s->core), 32);
+
+	memcpy(sm->id, token.p, token.n < sizeof(sm->id) ? token.n : sizeof(sm->id) - 1);
+	sm->max_ms = max_ms && max_ms < SM_RESUME_MS ? max_ms : SM_RESUME_MS;
+	return 0;
+}
+
+static void on_overflow(struct timer *t)
+{
+	session_kick(container_of(t, struct session, expiry), "policy-violation", "Too many stanzas are not acknowledged.");
+}
+
+bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct blob *tail)
+{
+	struct sm *sm = s->sm;
+	struct unacked *u;
+
+	if (sm->n >= SM_QUEUE_MAX || sm->bytes > SM_QUEUE_BYTES_MAX) {
+		s->overflown = true; /* ended by the timer: a caller may be walking the user's sessions */
+		s->expiry.on_time = on_overflow;
+		timer_set(&s->core->shard->loop, &s->expiry, 0);
+		return false;
+	}
+	u = mem_alloc(sizeof(*u) + head.n);
+	*u = (struct unacked){ .tail = blob_ref(tail), .head_n = (uint32_t)head.n, .kind = (uint8_t)st->kind };
+	u->at_ms = st->kind == ST_MESSAGE ? clock_wall_ms() : 0;
+	u->keep = st->kind == ST_MESSAGE && offline_worthy(st);
+	u->offline_id = sm->offline_id;
+	memcpy(u->head, head.p, head.n);
+	if (sm->last)
+		sm->last->next = u;
+	else
+		sm->first = u;
+	sm->last = u;
+	sm->n++;
+	sm->bytes += (uint32_t)(head.n + tail->n);
+	sm->out++;
+	return true;
+}
+
+static void drop_first(struct sm *sm)
+{
+	struct unacked *u = sm->first;
+
+	sm->first = u->next;
+	if (!sm->first)
+		sm->last = NULL;
+	sm->n--;
+	sm->bytes -= u->head_n + u->tail->n;
+	blob_unref(u->tail);
+	free(u);
+}
+
+static void on_ask(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, ask);
+
+	if (s->sm && s->sm->n && s->ops) {
+		s->sm->asked_at = s->sm->out;
+		session_nonza(s, STR("<r xmlns='urn:xmpp:sm:3'/>"));
+	}
+}
+
+void sm_ask_if_due(struct session *s)
+{
+	struct sm *sm = s->sm;
+
+	if (!s->ops)
+		return;
+	if (sm->out - sm->asked_at >= SM_ASK_EVERY) {
+		sm->asked_at = sm->out;
+		session_nonza(s, STR("<r xmlns='urn:xmpp:sm:3'/>"));
+	} else if (!timer_is_set(&s->ask)) {
+		s->ask.on_time = on_ask;
+		timer_set(&s->core->shard->loop, &s->ask, SM_ASK_MS);
+	}
+}
+
+int session_sm_acked(struct session *s, uint32_t h)
+{
+	struct sm *sm = s->sm;
+	uint32_t n = h - sm->acked;
+
+	if (n > sm->n)
+		return -ERANGE;
+	while (n--) {
+		offline_acked(s, sm->first);
+		drop_first(sm);
+	}
+	sm->acked = h;
+	return 0;
+}
+
+struct session *session_sm_find(struct user *u, struct str token)
+{
+	struct session *s;
+
+	if (token.n == 0)
+		return NULL;
+	list_each(s, &u->sessions, in_user)
+		if (s->sm && s->sm->id[0] && equal_ct(str_of(s->sm->id), token))
+			return s;
+	return NULL;
+}
+
+int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *ops, void *link)
+{
+	const struct session_ops *old = s->ops;
+
+	if (h - s->sm->acked > s->sm->n)
+		return -ERANGE;
+	timer_cancel(&s->core->shard->loop, &s->expiry);
+	s->ops = NULL;
+	if (old) /* the old connection is still there, perhaps half open (XEP-0198 §5) */
+		old->close(s, "conflict", "Resumed by another connection.");
+	s->ops = ops;
+	s->link = link;
+	s->sm->paused = false;
+	return session_sm_acked(s, h);
+}
+
+void session_sm_replay(struct session *s)
+{
+	for (struct unacked *u = s->sm->first; u && s->ops; u = u->next)
+		s->ops->send(s, (struct str){ u->head, u->head_n }, blob_view(u->tail));
+	s->sm->asked_at = s->sm->out;
+	if (s->sm->n)
+		session_nonza(s, STR("<r xmlns='urn:xmpp:sm:3'/>"));
+}
+
+void sm_give_back(struct session *s)
+{
+	struct sm *sm = s->sm;
+
+	if (!sm)
+		return;
+	while (sm->first) {
+		if (sm->first->keep || sm->first->kind == ST_IQ)
+			offline_give_back(s, sm->first);
+		drop_first(sm);
+	}
+	if (sm->when_durable)
+		sm->when_durable(NULL, sm->when_durable_arg);
+	free(sm);
+	s->sm = NULL;
+}
+
+/* ---- what the client sends ---- */
+
+struct receipt session_sm_received(struct session *s)
+{
+	struct sm *sm = s->sm;
+
+	if (!sm)
+		return (struct receipt){ 0 };
+	sm->in++;
+	if (sm->in - sm->durable >= SM_UNDURABLE_MAX - 1 && !sm->paused && s->ops) {
+		sm->paused = true;
+		s->ops->pause(s, true);
+	}
+	return (struct receipt){ s->core->shard, s->id, sm->in };
+}
+
+static void send_ack(struct session *s)
+{
+	char a[64];
+	int n = snprintf(a, sizeof(a), "<a xmlns='urn:xmpp:sm:3' h='%u'/>", s->sm->durable);
+
+	session_nonza(s, (struct str){ a, (size_t)n });
+}
+
+static void answer_if_due(struct session *s)
+{
+	struct sm *sm = s->sm;
+
+	if (!sm->ack_wanted || (int32_t)(sm->durable - sm->ack_upto) < 0)
+		return;
+	send_ack(s);
+	if ((int32_t)(sm->durable - sm->ack_last) >= 0)
+		sm->ack_wanted = false;
+	else
+		sm->ack_upto = sm->ack_last; /* asked again meanwhile: answered when that is on disk */
+}
+
+static void tell_durable(struct session *s)
+{
+	struct sm *sm = s->sm;
+	sm_durable_fn *fn = sm->when_durable;
+
+	if (!fn || sm->durable != sm->in)
+		return;
+	sm->when_durable = NULL;
+	fn(s, sm->when_durable_arg);
+}
+
+void session_sm_asked(struct session *s)
+{
+	struct sm *sm = s->sm;
+
+	sm->ack_last = sm->in;
+	if (!sm->ack_wanted)
+		sm->ack_upto = sm->in;
+	sm->ack_wanted = true;
+	answer_if_due(s);
+}
+
+void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg)
+{
+	struct sm *sm = s->sm;
+
+	if (sm->when_durable)
+		sm->when_durable(NULL, sm->when_durable_arg);
+	sm->when_durable = fn;
+	sm->when_durable_arg = arg;
+	tell_durable(s);
+}
+
+static void mark_durable(struct session *s, uint32_t seq)
+{
+	struct sm *sm = s->sm;
+	uint32_t bit = seq % SM_UNDURABLE_MAX;
+
+	must(seq - sm->durable - 1 < SM_UNDURABLE_MAX);
+	sm->done[bit / 8] |= (uint8_t)(1u << bit % 8);
+	for (;;) {
+		bit = (sm->durable + 1) % SM_UNDURABLE_MAX;
+		if (sm->durable == sm->in || !(sm->done[bit / 8] & 1u << bit % 8))
+			break;
+		sm->done[bit / 8] &= (uint8_t) ~(1u << bit % 8);
+		sm->durable++;
+	}
+	if (sm->paused && sm->in - sm->durable < SM_UNDURABLE_MAX / 2 && s->ops) {
+		sm->paused = false;
+		s->ops->pause(s, false);
+	}
+	answer_if_due(s);
+	tell_durable(s);
+}
+
+struct receipt_mail {
+	struct mail mail;
+	struct receipt r;
+};
+
+static void on_receipt(struct shard *sh, struct mail *m)
+{
+	struct receipt r = container_of(m, struct receipt_mail, mail)->r;
+	struct session *s = session_get(sh->core, r.session);
+
+	free(m);
+	if (s && s->sm)
+		mark_durable(s, r.seq);
+}
+
+static const struct mail_kind MAIL_RECEIPT = { .name = "sm.receipt", .handle = on_receipt, .must_arrive = true };
+
+void receipt_done(struct receipt r)
+{
+	struct receipt_mail *m;
+
+	if (!r.shard)
+		return;
+	if (r.shard == shard_self()) {
+		struct session *s = session_get(r.shard->core, r.session);
+
+		if (s && s->sm)
+			mark_durable(s, r.seq);
+		return;
+	}
+	m = mem_alloc(sizeof(*m));
+	*m = (struct receipt_mail){ .mail.kind = &MAIL_RECEIPT, .r = r };
+	shard_post(r.shard, &m->mail);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* XEP-0198 1.6.3 inside core: the queue of unacknowledged stanzas and the answer that waits for the disk. */
+#ifndef CORE_SM_H
+#define CORE_SM_H
+
+#include "core/session.h"
+
+/* Keeps what is about to be sent. Returns false when the queue is full: the session was ended. */
+bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct blob *tail);
+/* Sends <r/> when enough is unacknowledged; sets the timer for the rest. */
+void sm_ask_if_due(struct session *s);
+/* The session dies: unacknowledged messages go to the user's other sessions or offline; frees s->sm. */
+void sm_give_back(struct session *s);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The list of features. */
+#include "features/features.h"
+
+extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+	feature_keep, feature_messaging, feature_ping, feature_roster, feature_session_legacy, feature_small;
+
+const struct feature *const features[] = {
+	&feature_messaging,
+	&feature_roster,
+	&feature_ping,
+	&feature_session_legacy,
+	&feature_carbons,
+	&feature_archive,
+	&feature_blocking,
+	&feature_disco,
+	&feature_small,
+	&feature_keep,
+	&feature_commands,
+	&feature_invite,
+	NULL,
+};

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Stream states, features, errors and the move to the user's shard. */
+#include "xmpp/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/feature.h"
+#include "core/user.h"
+#include "crypto/random.h"
+#include "proto/xmpp/ns.h"
+#include "xmpp/bind.h"
+#include "xmpp/sasl.h"
+
+static void on_timer(struct timer *t);
+
+void stream_init(struct stream *st, struct core *c, bool secure)
+{
+	st->core = c;
+	st->state = STREAM_START;
+	st->secure = secure;
+	st->timer.on_time = on_timer;
+	timer_set(&c->shard->loop, &st->timer, AUTH_TIME_MS);
+}
+
+void stream_fini(struct stream *st)
+{
+	timer_cancel(&st->core->shard->loop, &st->timer);
+	sasl_auth_free(st->auth);
+	st->auth = NULL;
+	free(st->node);
+	free(st->client);
+	st->node = st->client = NULL;
+}
+
+void stream_write_xml(struct stream *st, const struct xml *el)
+{
+	struct buf b = { 0 };
+
+	/* A WebSocket frame has no stream around it: every element names its namespace (RFC 7395 §3.3.3). */
+	xml_write(&b, el, st->link->websocket ? STR_NONE : STR(NS_CLIENT));
+	st->link->write(st, buf_view(&b));
+	buf_free(&b);
+}
+
+static void ensure_open(struct stream *st)
+{
+	if (st->opened)
+		return;
+	st->link->write_open(st, random_token(core_arena(st->core), 16), STR_NONE);
+	st->opened = true;
+}
+
+void stream_error(struct stream *st, const char *condition, const char *text)
+{
+	struct buf b = { 0 };
+
+	if (st->state == STREAM_CLOSED)
+		return;
+	ensure_open(st);
+	buf_printf(&b, "<stream:error%s><%s xmlns='" NS_STREAM_ERRORS "'/>",
+		st->link->websocket ? " xmlns:stream='" NS_STREAM "'" : "", condition);
+	if (text) {
+		buf_puts(&b, "<text xmlns='" NS_STREAM_ERRORS "' xml:lang='en'>");
+		xml_escape(&b, str_of(text));
+		buf_puts(&b, "</text>");
+	}
+	buf_puts(&b, "</stream:error>");
+	st->link->write(st, buf_view(&b));
+	buf_free(&b);
+	metric_add(M_STREAM_ERRORS, 1);
+	log_debug("stream.error", "condition=%s peer=%.*s", condition, STR_ARG(conn_peer(st->conn)));
+	st->state = STREAM_CLOSED;
+	if (st->session) {
+		struct session *s = st->session;
+
+		st->session = NULL;
+		session_link_lost(s, false);
+	}
+	st->link->write_close(st);
+	st->link->end(st);
+}
+
+void stream_xml_error(struct stream *st, int error)
+{
+	static const struct {
+		int error;
+		const char *condition, *text;
+	} table[] = {
+		{ -EBADMSG, "not-well-formed", NULL },
+		{ -EPERM, "restricted-xml", NULL },
+		{ -EMSGSIZE, "policy-violation", "The element is larger or deeper than this server allows." },
+		{ -EILSEQ, "unsupported-encoding", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].error == error) {
+			stream_error(st, table[i].condition, table[i].text);
+			return;
+		}
+	stream_error(st, "bad-format", NULL);
+}
+
+/* ---- waiting ---- */
+
+void stream_wait(struct stream *st)
+{
+	must(!st->busy);
+	st->busy = true;
+	if (st->conn)
+		conn_pause(st->conn);
+}
+
+bool stream_woken(struct stream *st)
+{
+	st->busy = false;
+	if (!st->dead) {
+		conn_resume(st->conn);
+		return true;
+	}
+	st->link->end(st);
+	return false;
+}
+
+void stream_proceed(struct stream *st)
+{
+	if (!st->busy && st->state != STREAM_CLOSED)
+		st->link->wake(st);
+}
+
+static void on_moved(struct shard *s, struct conn *c, void *owner)
+{
+	struct stream *st = owner;
+
+	(void)c;
+	st->core = s->core;
+	timer_set(&s->loop, &st->timer, AUTH_TIME_MS);
+	st->busy = false;
+	st->go_on(st);
+	stream_proceed(st);
+}
+
+void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
+{
+	struct core *c = st->core;
+	struct str bare = jid_make(core_arena(c), str_of(st->node), c->env->domain, STR_NONE).full;
+	struct shard *home = core_shard_of(c, bare);
+
+	metric_add(M_LOGINS_TOTAL, 1);
+	log_info("login", "account=%.*s peer=%.*s mechanism=%s", STR_ARG(bare), STR_ARG(conn_peer(st->conn)),
+		st->sasl2 ? "sasl2" : "sasl");
+	st->authed = true;
+	st->go_on = go_on;
+	if (home == c->shard) {
+		go_on(st);
+		return;
+	}
+	st->busy = true;
+	timer_cancel(&c->shard->loop, &st->timer);
+	conn_move(st->conn, home, on_moved);
+}
+
+/* ---- features ---- */
+
+static void features_before_auth(struct stream *st, struct arena *a, struct xml *f)
+{
+	struct xml *m, *inl, *el;
+
+	if (!st->secure) {
+		m = xml_add(a, f, "starttls", NS_TLS);
+		xml_add(a, m, "required", NULL);
+		return;
+	}
+	m = xml_add(a, f, "mechanisms", NS_SASL);
+	sasl_mechanisms(st, a, m, NS_SASL, false);
+	m = xml_add(a, f, "authentication", NS_SASL2);
+	sasl_mechanisms(st, a, m, NS_SASL2, false);
+	inl = xml_add(a, m, "inline", NULL);
+	el = xml_add(a, inl, "fast", NS_FAST);
+	sasl_mechanisms(st, a, el, NS_FAST, true);
+	xml_add(a, inl, "sm", NS_SM);
+	el = xml_add(a, inl, "bind", NS_BIND2);
+	el = xml_add(a, el, "inline", NULL);
+	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CARBONS));
+	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_SM));
+	sasl_channel_bindings(st, a, f);
+	for (const struct feature *const *p = st->core->env->features; *p; p++)
+		if ((*p)->stream_features_unauth)
+			(*p)->stream_features_unauth(st->core, f, a);
+}
+
+static void limits_feature(struct stream *st, struct arena *a, struct xml *f)
+{
+	struct xml *l = xml_add(a, f, "limits", NS_LIMITS);
+
+	xml_add_text(a, l, "max-bytes", arena_printf(a, "%d", st->authed ? STANZA_BYTES_MAX : STANZA_BYTES_MAX_UNAUTH));
+	if (st->authed)
+		xml_add_text(a, l, "idle-seconds", arena_printf(a, "%d", STREAM_IDLE_MS / 1000));
+}
+
+void stream_features(struct stream *st)
+{
+	struct arena *a = core_arena(st->core);
+	struct xml *f = xml_new(a, "features", NS_CLIENT);
+	struct buf b = { 0 };
+
+	if (!st->authed) {
+		features_before_auth(st, a, f);
+	} else {
+		if (!st->session) {
+			xml_add(a, f, "bind", NS_BIND);
+			xml_add(a, xml_add(a, f, "session", NS_SESSION), "optional", NULL);
+		}
+		xml_add(a, f, "sm", NS_SM);
+		for (const struct feature *const *p = st->core->env->features; *p; p++)
+			if ((*p)->stream_features)
+				(*p)->stream_features(st->core, f, a);
+	}
+	limits_feature(st, a, f);
+	buf_printf(&b, "<stream:features%s>", st->link->websocket ? " xmlns:stream='" NS_STREAM "'" : "");
+	xml_each(child, f)
+		xml_write(&b, child, st->link->websocket ? STR_NONE : STR(NS_CLIENT));
+	buf_puts(&b, "</stream:features>");
+	st->link->write(st, buf_view(&b));
+	buf_free(&b);
+}
+
+/* ---- from the transport ---- */
+
+static bool head_ok(struct stream *st, const struct xml *head)
+{
+	struct str to = xml_get(head, "to"), version = xml_get(head, "version"), host;
+	struct arena *a = core_arena(st->core);
+	const char *name = st->link->websocket ? "open" : "stream";
+	const char *ns = st->link->websocket ? NS_FRAMING : NS_STREAM;
+
+	if (!str_is(head->ns, ns))
+		stream_error(st, "invalid-namespace", NULL);
+	else if (!str_is(head->name, name))
+		stream_error(st, "bad-format", NULL);
+	else if (to.p && (to.n > HEAD_TEXT_MAX || jid_nameprep(a, to, &host) || !str_eq(host, st->core->env->domain)))
+		stream_error(st, "host-unknown", "This server does not serve that domain.");
+	else if (!str_starts(version, STR("1."))) /* RFC 6120 §4.7.5 */
+		stream_error(st, "unsupported-version", NULL);
+	else
+		return true;
+	return false;
+}
+
+void stream_opened(struct stream *st, const struct xml *head)
+{
+	struct arena *a = core_arena(st->core);
+
+	if (st->state != STREAM_START && st->state != STREAM_AUTHED) {
+		stream_error(st, "bad-format", "A stream head was not expected here.");
+		return;
+	}
+	if (!st->opened || !st->link->websocket || st->state == STREAM_START || st->authed) {
+		st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
+		st->opened = true;
+	}
+	if (!head_ok(st, head))
+		return;
+	if (!st->authed)
+		st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
+	stream_features(st);
+}
+
+static void starttls(struct stream *st, struct xml *el)
+{
+	(void)el;
+	st->link->write(st, STR("<proceed xmlns='" NS_TLS "'/>"));
+	st->state = STREAM_START;
+	st->opened = false;
+	st->link->starttls(st);
+}
+
+static void stanza(struct stream *st, struct xml *el)
+{
+	int err = session_receive(st->session, el);
+
+	if (err == -EINVAL)
+		stream_error(st, "unsupported-stanza-type", NULL);
+	else if (err == -EACCES)
+		stream_error(st, "invalid-from", NULL);
+}
+
+static const struct {
+	const char *ns, *name; /* name NULL: any */
+	int states;
+	void (*handle)(struct stream *st, struct xml *el);
+} elements[] = {
+	{ NS_CLIENT, NULL, STREAM_BOUND, stanza },
+	{ NS_SM, NULL, STREAM_BOUND, bind_sm_element },
+	{ NS_TLS, "starttls", STREAM_PLAIN, starttls },
+	{ NS_SASL, NULL, STREAM_SECURE, sasl1_element },
+	{ NS_SASL2, NULL, STREAM_SECURE, sasl2_element },
+	{ NS_CLIENT, NULL, STREAM_AUTHED, bind_element },
+	{ NS_SM, NULL, STREAM_AUTHED, bind_resume_element },
+	{ NS_CLIENT, "iq", STREAM_SECURE, stream_unauth_iq },
+};
+
+void stream_element(struct stream *st, struct xml *el, size_t bytes)
+{
+	(void)bytes;
+	for (size_t i = 0; i < ARRAY_LEN(elements); i++) {
+		if (!(elements[i].states & (int)st->state) || !str_is(el->ns, elements[i].ns))
+			continue;
+		if (elements[i].name && !str_is(el->name, elements[i].name))
+			continue;
+		elements[i].handle(st, el);
+		return;
+	}
+	if (st->state == STREAM_START || st->state == STREAM_CLOSED)
+		stream_error(st, "bad-format", NULL);
+	else if (st->state & (STREAM_PLAIN | STREAM_SECURE | STREAM_AUTHED))
+		stream_error(st, str_is(el->ns, NS_CLIENT) ? "not-authorized" : "unsupported-stanza-type", NULL);
+	else
+		stream_error(st, "unsupported-stanza-type", NULL);
+}
+
+/* Registration before sign-in (XEP-0077, XEP-0445): a feature's routes answer without a session. */
+void stream_unauth_iq(struct stream *st, struct xml *el)
+{
+	for (const struct feature *const *p = st->core->env->features; *p; p++)
+		if ((*p)->unauth_iq && (*p)->unauth_iq(st->core, el, &(struct unauth){ st, stream_unauth_reply, stream_unauth_wait }))
+			return;
+	stream_error(st, "not-authorized", NULL);
+}
+
+void stream_unauth_wait(void *link)
+{
+	stream_wait(link);
+}
+
+bool stream_unauth_reply(void *link, const struct xml *el, bool waited)
+{
+	struct stream *st = link;
+
+	if (waited && !stream_woken(st))
+		return false;
+	stream_write_xml(st, el);
+	if (waited)
+		stream_proceed(st);
+	return true;
+}
+
+static void close_now(struct stream *st)
+{
+	struct session *s = st->session;
+
+	st->session = NULL;
+	st->state = STREAM_CLOSED;
+	if (s)
+		session_link_lost(s, false);
+	st->link->write_close(st);
+	st->link->end(st);
+}
+
+static void on_drained(struct session *s, void *arg)
+{
+	struct stream *st = arg;
+
+	if (s && s->ops)
+		session_sm_asked(s);
+	if (stream_woken(st) && st->state != STREAM_CLOSED)
+		close_now(st);
+}
+
+/* Orderly end: what was received is acknowledged first when the disk has it (XEP-0198 §4). */
+void stream_closed(struct stream *st)
+{
+	if (st->state == STREAM_CLOSED)
+		return;
+	if (st->session && st->session->sm) {
+		stream_wait(st);
+		session_sm_when_durable(st->session, on_drained, st);
+		return;
+	}
+	close_now(st);
+}
+
+void stream_lost(struct stream *st)
+{
+	struct session *s = st->session;
+
+	st->session = NULL;
+	st->state = STREAM_CLOSED;
+	if (s)
+		session_link_lost(s, true);
+	st->link->end(st);
+}
+
+void stream_alive(struct stream *st)
+{
+	st->pinged = false;
+}
+
+static void ask_for_life(struct stream *st)
+{
+	struct session *s = st->session;
+
+	st->pinged = true;
+	if (s->sm)
+		session_nonza(s, STR("<r xmlns='" NS_SM "'/>"));
+	else {
+		struct arena *a = core_arena(st->core);
+		struct stanza ping;
+
+		stanza_new(a, ST_IQ, IQ_GET, &ping);
+		ping.id = random_token(a, 9);
+		ping.from = jid_trust(st->core->env->domain);
+		xml_add(a, ping.el, "ping", NS_PING);
+		session_send(s, &ping, &s->jid);
+		stanza_fini(&ping);
+	}
+	timer_set(&st->core->shard->loop, &st->timer, STREAM_GRACE_MS);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct stream *st = container_of(t, struct stream, timer);
+	uint64_t now = st->core->shard->loop.now_ms, quiet;
+
+	if (st->state != STREAM_BOUND) {
+		stream_error(st, "connection-timeout", "Signing in took too long.");
+		return;
+	}
+	quiet = now - st->session->active_ms;
+	if (st->pinged) {
+		struct session *s = st->session;
+
+		st->session = NULL;
+		session_link_lost(s, true);
+		stream_error(st, "connection-timeout", NULL);
+	} else if (quiet + 1000 < STREAM_IDLE_MS) {
+		timer_set(&st->core->shard->loop, t, STREAM_IDLE_MS - quiet);
+	} else {
+		ask_for_life(st);
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A client's stream, over TCP or WebSocket: what it may say when (RFC 6120 §4, RFC 7395). The transports feed elements in and
+ * carry bytes out; everything between is here and in sasl.c, sasl2.c, bind.c.
+ *
+ *   state     may come                                     goes to
+ *   START     stream head                                  PLAIN (STARTTLS needed) or SECURE
+ *   PLAIN     starttls                                     START, encrypted
+ *   SECURE    SASL, SASL2, registration                    AUTHED (in the user's shard)
+ *   AUTHED    stream head again (SASL1), bind, resume      BOUND
+ *   BOUND     stanzas, XEP-0198 elements                   CLOSED
+ */
+#ifndef XMPP_STREAM_H
+#define XMPP_STREAM_H
+
+#include "core/session.h"
+#include "net/conn.h"
+#include "proto/xml/xml.h"
+
+enum {
+	AUTH_TRIES_MAX = 3,	    /* failed authentications before the stream is closed */
+	AUTH_TIME_MS = 60000,	    /* from accept to bound */
+	STREAM_IDLE_MS = 600000,    /* silence before the client is asked for a sign of life */
+	STREAM_GRACE_MS = 60000,    /* … and how long it may take to answer */
+	HEAD_TEXT_MAX = 3071,	    /* bytes of `to` and `from` in a stream head */
+};
+
+enum stream_state { STREAM_START = 1, STREAM_PLAIN = 2, STREAM_SECURE = 4, STREAM_AUTHED = 8, STREAM_BOUND = 16, STREAM_CLOSED = 32 };
+
+struct stream;
+struct auth;
+
+/* What a transport does for a stream. */
+struct stream_link {
+	void (*write)(struct stream *st, struct str bytes);	       /* one whole element (or a stream head) */
+	void (*write_two)(struct stream *st, struct str head, struct str tail); /* one stanza in two parts */
+	void (*write_open)(struct stream *st, struct str id, struct str to); /* our stream head */
+	void (*write_close)(struct stream *st);
+	/* Flushes and closes the connection if it is there. The stream's memory goes at the end of the turn, or, while it is busy,
+	 * when it is woken (dead is set meanwhile). */
+	void (*end)(struct stream *st);
+	void (*restart)(struct stream *st);    /* the next bytes are a new stream */
+	void (*starttls)(struct stream *st);   /* NULL: this transport is secure already */
+	void (*wake)(struct stream *st);	      /* busy is over: hand over what waited */
+	bool websocket;
+};
+
+struct stream {
+	const struct stream_link *link;
+	struct conn *conn;
+	struct core *core;
+	struct session *session;
+	struct auth *auth;	/* an exchange under way */
+	struct timer timer;	/* authentication time, then idle */
+	enum stream_state state;
+	uint8_t tries;
+	uint8_t pauses;
+	bool secure, authed;
+	bool opened;		/* our stream head is out */
+	bool busy;		/* an answer is due from elsewhere: input waits */
+	bool dead;		/* the transport is gone; freed when busy ends */
+	bool pinged;		/* asked for a sign of life */
+	bool sasl2;
+	char *node;		/* authenticated localpart */
+	char *client;		/* user-agent id of SASL2; NULL */
+	void (*go_on)(struct stream *st); /* step to take in the user's shard, or when something is there */
+};
+
+/* Begins: the transport embeds the stream and has set link and conn. */
+void stream_init(struct stream *st, struct core *c, bool secure);
+/* Frees what the stream holds; the transport then frees the memory that it is embedded in. */
+void stream_fini(struct stream *st);
+
+/* From the transport. After each call look at st->busy and st->state. */
+void stream_opened(struct stream *st, const struct xml *head); /* the peer's stream head or <open/> */
+void stream_element(struct stream *st, struct xml *el, size_t bytes);
+void stream_closed(struct stream *st); /* the peer's end of stream */
+void stream_lost(struct stream *st);	/* the connection broke */
+void stream_alive(struct stream *st);	/* something arrived */
+
+/* Ends the stream with an error (RFC 6120 §4.9). condition "host-unknown" …; text may be NULL. */
+void stream_error(struct stream *st, const char *condition, const char *text);
+/* The stream error for what xml_reader said. */
+void stream_xml_error(struct stream *st, int error);
+void stream_write_xml(struct stream *st, const struct xml *el);
+void stream_features(struct stream *st);
+/* Registration before authentication: see core/feature.h. */
+void stream_unauth_iq(struct stream *st, struct xml *el);
+bool stream_unauth_reply(void *link, const struct xml *el, bool waited);
+void stream_unauth_wait(void *link);
+
+/* Input waits from stream_wait until stream_woken. The latter returns false when the connection went meanwhile. */
+void stream_wait(struct stream *st);
+bool stream_woken(struct stream *st);
+/* After a step that ended waiting: hands queued input over. */
+void stream_proceed(struct stream *st);
+
+/* Authentication succeeded for st->node: moves to the user's shard, then go_on runs there. */
+void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st));
+
+#endif
