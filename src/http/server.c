@@ -513,7 +513,8 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 	must(!s->http);
 	h->shard = s;
-	h->cfg = cfg;
+	h->own_cfg = *cfg;
+	h->cfg = &h->own_cfg;
 	h->limiter = limiter_new();
 	list_init(&h->conns);
 	s->http = h;
@@ -521,7 +522,7 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 void http_configure(struct shard *s, const struct http_config *cfg)
 {
-	s->http->cfg = cfg;
+	s->http->own_cfg = *cfg;
 }
 
 void http_stop(struct shard *s)

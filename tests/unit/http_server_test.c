@@ -147,6 +147,7 @@ TEST(any_split_of_a_request_gives_the_same_answer)
 
 	web_init(&w);
 	w.cfg.limits = false;
+	http_configure(w.shard, &w.cfg);
 	for (size_t at = 1; at < sizeof(request) - 1; at++) {
 		struct peer p;
 
@@ -313,6 +314,7 @@ TEST(tells_supervisors_and_monitoring)
 
 	web_init(&w);
 	w.cfg.is_ready = is_ready;
+	http_configure(w.shard, &w.cfg);
 	ready = false;
 	assert_int_equal(web_ask(&w, "GET /readyz HTTP/1.1\r\n" HOST "\r\n").status, 503);
 	ready = true;
@@ -359,6 +361,7 @@ TEST(hands_websockets_over_with_the_bytes_behind_the_request)
 
 	web_init(&w);
 	w.cfg.on_websocket = on_websocket;
+	http_configure(w.shard, &w.cfg);
 	r = web_ask(&w, "GET /xmpp-websocket HTTP/1.1\r\n" HOST "\r\n");
 	assert_true(r.status == 400 || r.status == 426);
 	web_connect(&w, &p);
