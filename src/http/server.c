@@ -111,7 +111,8 @@ static void write_common(struct http_conn *hc, struct buf *out, const struct htt
 	if (!hc->keep_alive)
 		http_write_field(out, "Connection", STR("close"));
 	for (; fields && fields->name; fields++)
-		http_write_field(out, fields->name, fields->value);
+		if (fields->value.p)
+			http_write_field(out, fields->name, fields->value);
 }
 
 static struct buf *begin_answer(struct http_conn *hc, int status, const struct http_field *fields, const char *type, uint64_t n)

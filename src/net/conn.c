@@ -50,6 +50,8 @@ static void kill_conn(struct conn *c)
 	conn_out_free(c);
 	free(c->move);
 	c->move = NULL;
+	if (c->counts)
+		counts_leave(c->counts, c->cell);
 	metric_add(M_CONNECTIONS_OPEN, -1);
 	if (!c->calls)
 		free(c);
