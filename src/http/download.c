@@ -126,8 +126,10 @@ static void answer_file(struct download *d, struct exchange *x, struct str etag)
 			(unsigned long long)first, (unsigned long long)last, (unsigned long long)d->size) };
 	if (d->may_be_partial)
 		fields[n++] = (struct http_field){ "Upload-Offset", arena_printf(a, "%llu", (unsigned long long)d->size) };
-	exchange_file(x, rc == 0 ? 206 : 200, fields, type, d->fd, first, d->size ? last - first + 1 : 0);
+	struct exchange_part part = { .fd = d->fd, .offset = first, .n = d->size ? last - first + 1 : 0 };
+
 	d->fd = -1;
+	exchange_file(x, rc == 0 ? 206 : 200, fields, type, &part);
 	buf_free(&disposition);
 }
 
@@ -189,8 +191,10 @@ static void done_partial(struct shard *s, struct job *j)
 static void submit(struct download *d, struct exchange *x, void (*run)(struct job *j),
 	void (*done)(struct shard *s, struct job *j))
 {
-	d->job = (struct job){ .home = d->http->shard, .run = run, .done = done, .discard = discard };
-	if (pool_submit(d->http->cfg->pool, &d->job) == 0)
+	struct http *h = d->http;
+
+	d->job = (struct job){ .home = h->shard, .run = run, .done = done, .discard = discard };
+	if (pool_submit(h->cfg->pool, &d->job) == 0)
 		return;
 	exchange_error(x, 503, "busy", "The server is busy. Try again in a moment.");
 	download_free(d);

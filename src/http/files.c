@@ -124,7 +124,7 @@ int files_part_open(const struct files *f, struct str id, bool fresh, int *out_f
 {
 	struct part_name name = part_name(id);
 	int fd = openat(f->parts, name.s, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT : 0), 0600), rc = 0;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (fd < 0)
 		return -errno;

@@ -11,8 +11,6 @@
 #include "base/metrics.h"
 #include "http/exchange.h"
 
-enum { ALLOW_MAX = 80 };
-
 struct http_conn {
 	struct exchange x;
 	struct list link; /* in http.conns */
@@ -170,17 +168,16 @@ void exchange_error(struct exchange *x, int status, const char *word, const char
 	exchange_json(x, status, json_pack("{ss ss}", "error", word, "message", sentence));
 }
 
-void exchange_file(struct exchange *x, int status, const struct http_field *fields, const char *type, int fd, uint64_t offset,
-	uint64_t n)
+void exchange_file(struct exchange *x, int status, const struct http_field *fields, const char *type, const struct exchange_part *part)
 {
 	struct http_conn *hc = hc_of(x);
 
-	begin_answer(hc, status, fields, type, n);
-	if (x->method == HTTP_M_HEAD || !n) {
-		close(fd);
+	begin_answer(hc, status, fields, type, part->n);
+	if (x->method == HTTP_M_HEAD || !part->n) {
+		close(part->fd);
 	} else {
 		hc->draining = true;
-		conn_write_file(x->conn, fd, offset, n);
+		conn_write_file(x->conn, part->fd, part->offset, part->n);
 	}
 	end_answer(hc);
 }
@@ -245,16 +242,15 @@ static void answer_options(struct exchange *x)
 static void answer_method(struct exchange *x, unsigned methods)
 {
 	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
-	char allow[ALLOW_MAX] = "";
 	struct http_field fields[] = { { "Allow", STR_NONE }, { 0 } };
+	struct buf allow = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (methods & 1U << i) {
-			strcat(allow, allow[0] ? ", " : "");
-			strcat(allow, names[i]);
-		}
-	fields[0].value = str_of(allow);
+		if (methods & 1U << i)
+			buf_printf(&allow, "%s%s", allow.n ? ", " : "", names[i]);
+	fields[0].value = buf_view(&allow);
 	exchange_reply(x, 405, fields, "text/plain", STR("method not allowed\n"));
+	buf_free(&allow);
 }
 
 static bool json_is_sent(const struct http_request *req)

@@ -106,14 +106,16 @@ static int open_socket(const struct addrinfo *ai, bool both_families)
 
 static int bound_port(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t n = sizeof(ss);
-	const struct sockaddr_in6 *v6 = (const void *)&ss;
-	const struct sockaddr_in *v4 = (const void *)&ss;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} at = { .any.sa_family = AF_UNSPEC };
+	socklen_t n = sizeof(at);
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
+	if (getsockname(fd, &at.any, &n) < 0)
 		return 0;
-	return ntohs(ss.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
+	return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 static int open_address(const char *host, const char *port, int *out_fd)
