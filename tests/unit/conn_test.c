@@ -365,7 +365,8 @@ static void binding(int version)
 	struct world w;
 	uint8_t mine[32], theirs[32], hash[32];
 	unsigned int n;
-	struct str end_point;
+	struct str end_point, unique;
+	char finished[64];
 	static const char label[] = "EXPORTER-Channel-Binding";
 	X509 *cert;
 
@@ -384,6 +385,9 @@ static void binding(int version)
 	X509_free(cert);
 	assert_int_equal(end_point.n, 32);
 	assert_memory_equal(end_point.p, hash, 32);
+	assert_int_equal(conn_tls_unique(w.sink.conn, shard_arena(w.net.all.v[0]), &unique), 0);
+	assert_int_equal(unique.n, SSL_get_finished(w.peer.ssl, finished, sizeof(finished)));
+	assert_memory_equal(unique.p, finished, unique.n);
 	end(&w);
 }
 
