@@ -26,6 +26,9 @@ struct unauth {
 	bool (*reply)(void *link, const struct xml *stanza, bool waited);
 	/* Input waits until the reply. */
 	void (*wait)(void *link);
+	/* An invitation's token, kept with the stream for its next request (XEP-0445); token is the one kept so far or NULL. Before reply. */
+	void (*keep_token)(void *link, const char *token);
+	const char *token;
 };
 
 struct feature {
@@ -53,6 +56,8 @@ struct feature {
 	void (*on_unavailable)(struct session *s);
 	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
+	/* A subscription stanza from a client, before it is dealt with. */
+	void (*on_subscribe)(struct session *s, struct stanza *st);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
