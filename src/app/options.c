@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Options of the process as a whole, and the list of all tables of options. */
+/* Options of the process as a whole, and those of the features with them. */
 #include "app/options.h"
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "features/features.h"
 #include "loop/shard.h"
+
+enum { OPTION_TABLES_MAX = 100 };
 
 const struct option app_options[] = {
 	{ "shards", OPT_INT, "0", 0, SHARDS_MAX, NULL, "Threads that serve connections; 0 is one per processor." },
@@ -36,11 +39,18 @@ const struct option app_options[] = {
 	{ NULL },
 };
 
-const struct option *const *options_all(void)
+struct config *options_new(void)
 {
-	static const struct option *const tables[] = { app_options, NULL };
+	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options };
+	size_t n = 1;
 
-	return tables;
+	for (const struct feature *const *f = features; *f; f++) {
+		if (!(*f)->options)
+			continue;
+		must(n < OPTION_TABLES_MAX);
+		tables[n++] = (*f)->options;
+	}
+	return config_new(tables);
 }
 
 static int refuse(char *err, size_t err_n, const char *sentence)

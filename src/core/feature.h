@@ -53,6 +53,8 @@ struct feature {
 	void (*on_unavailable)(struct session *s);
 	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
+	/* A subscription stanza from a client, before it is dealt with. */
+	void (*on_subscribe)(struct session *s, struct stanza *st);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);

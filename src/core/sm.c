@@ -160,7 +160,7 @@ void sm_give_back(struct session *s)
 	if (!sm)
 		return;
 	while (sm->first) {
-		if (sm->first->keep)
+		if (sm->first->keep || sm->first->kind == ST_IQ)
 			offline_give_back(s, sm->first);
 		drop_first(sm);
 	}

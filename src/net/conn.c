@@ -142,7 +142,7 @@ static void on_time(struct timer *t)
 	} else if (c->handshaking || c->tls_wanted) {
 		metric_add(M_TLS_HANDSHAKES_FAILED, 1);
 		conn_fail(c, -ETIMEDOUT);
-	} else if (c->pauses) {
+	} else if (c->pauses && !conn_has_out(c)) {
 		conn_arm(c); /* it is we who do not read */
 	} else if (idle_ms >= c->idle_ms) {
 		conn_fail(c, -ETIMEDOUT);
@@ -280,7 +280,7 @@ static void write_output(struct conn *c)
 		conn_fail(c, rc);
 		return;
 	}
-	if (c->over_high && conn_out_pending(c) < CONN_OUT_HIGH) {
+	if (c->over_high && conn_out_pending(c) < CONN_OUT_HIGH && !c->files) {
 		c->over_high = false;
 		if (c->h && c->h->on_drain)
 			c->h->on_drain(c);

@@ -24,7 +24,7 @@ struct conn_handler {
 	void (*on_data)(struct conn *c, struct str bytes);
 	/* TLS is up (conn_alpn, conn_tls_* can be asked). NULL: not interested. */
 	void (*on_tls)(struct conn *c);
-	/* Output fell under CONN_OUT_HIGH after it was over it. NULL: not interested. */
+	/* Output fell under CONN_OUT_HIGH after it was over it, or the queued files have left. NULL: not interested. */
 	void (*on_drain)(struct conn *c);
 	/* The connection is gone; err 0 for an orderly end, -errno otherwise. The owner drops its pointer; the conn frees itself. */
 	void (*on_close)(struct conn *c, int err);

@@ -47,7 +47,7 @@ struct conn {
 	size_t out_sent; /* of out, already taken by the socket */
 	struct conn_file *files;
 	struct conn_move_mail *move; /* a move waits for the end of the turn */
-	uint64_t last_in_ms;
+	uint64_t last_in_ms; /* or last output, while we do not read */
 	uint64_t id;
 	uint32_t idle_ms;
 	uint32_t lingered; /* input thrown away while closing */

@@ -245,7 +245,7 @@ int listener_serve(struct listener *l, struct shard *s, accept_fn *on_accept, vo
 
 void listener_stop(struct listener *l, struct shard *s)
 {
-	struct acceptor *a = l->acceptors[s->index];
+	struct acceptor *a = l ? l->acceptors[s->index] : NULL;
 
 	if (!a)
 		return;

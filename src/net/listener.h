@@ -20,7 +20,7 @@ int listener_open(const char *address, struct listener **out, char *err, size_t 
 int listener_port(const struct listener *l);
 /* Starts accepting in shard s: call once in each shard. */
 int listener_serve(struct listener *l, struct shard *s, accept_fn *on_accept, void *arg);
-/* Stops accepting in s. */
+/* Stops accepting in s. Takes NULL. */
 void listener_stop(struct listener *l, struct shard *s);
 void listener_free(struct listener *l);
 

@@ -17,16 +17,22 @@ struct checkpointer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	enum state state; /* IDLE -> WANTED (writer) -> RUNNING -> FINISHED (thread) -> IDLE (writer) */
-	bool stop, started;
+	bool stop, started, failing;
+	int next_pages; /* length of the log at which to try again; the writer's own */
 	pthread_t thread;
 };
 
-static void copy(sqlite3 *db)
+static void copy(struct checkpointer *c, sqlite3 *db)
 {
 	int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	bool failed = rc != SQLITE_OK && rc != SQLITE_BUSY, changed;
 
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-		log_warning("store.checkpoint", "code=%d next=\"trying again after a later commit\"", rc);
+	pthread_mutex_lock(&c->lock);
+	changed = failed != c->failing;
+	c->failing = failed;
+	pthread_mutex_unlock(&c->lock);
+	if (changed && failed)
+		log_warning("store.checkpoint", "code=%d next=\"trying again after later commits\"", rc);
 }
 
 static void *thread_main(void *arg)
@@ -42,7 +48,7 @@ static void *thread_main(void *arg)
 		}
 		c->state = RUNNING;
 		pthread_mutex_unlock(&c->lock);
-		copy(c->sql.db);
+		copy(c, c->sql.db);
 		pthread_mutex_lock(&c->lock);
 		c->state = FINISHED;
 	}
@@ -91,6 +97,8 @@ void checkpointer_tidy(struct checkpointer *c, sqlite3 *writer, int wal_pages)
 	enum state state;
 
 	if (wal_pages < WAL_SOFT_PAGES)
+		c->next_pages = WAL_SOFT_PAGES; /* the log has started over */
+	if (wal_pages < c->next_pages)
 		return;
 	pthread_mutex_lock(&c->lock);
 	state = c->state;
@@ -101,8 +109,10 @@ void checkpointer_tidy(struct checkpointer *c, sqlite3 *writer, int wal_pages)
 		c->state = IDLE;
 	}
 	pthread_mutex_unlock(&c->lock);
-	/* Once all is copied and no reader needs the log, the next commit starts it over from its beginning. */
-	if (state == FINISHED || (wal_pages >= WAL_HARD_PAGES && state != RUNNING))
-		copy(writer);
+	if (state != FINISHED && (wal_pages < WAL_HARD_PAGES || state != IDLE))
+		return;
+	/* Once all is copied and no reader needs the log, the next commit starts it over from its beginning. While a long
+	 * read (a backup) holds it, there is nothing to gain for a while. */
+	copy(c, writer);
+	c->next_pages = wal_pages + WAL_SOFT_PAGES;
 }
-

@@ -8,7 +8,7 @@
 
 enum {
 	WAL_SOFT_PAGES = 1000,	/* from here on the thread copies */
-	WAL_HARD_PAGES = 8000, /* from here on the writer copies itself */
+	WAL_HARD_PAGES = 8000, /* from here on the writer does not wait for the thread */
 };
 
 struct checkpointer;

@@ -11,6 +11,8 @@ int store_lock(const char *dir, int *out_fd, char *err, size_t err_n);
 void store_unlock(int fd); /* takes -1 too */
 /* fsync of a directory: names in it are durable. Returns 0; -errno. */
 int store_sync_dir(const char *dir);
+/* Makes the file if it is absent, for its owner alone: SQLite gives the same mode to the files beside it. Returns 0; -errno. */
+int store_touch(const char *path);
 /* "DIR/name" into out. Returns 0; -ENAMETOOLONG. */
 int store_path(const char *dir, const char *name, char *out, size_t out_n);
 

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,7 +28,7 @@ static const char *const texts[SQL_N] = {
 	[SQL_ITEM_INSERT] = "INSERT INTO item(owner,kind,key,value) VALUES(?1,?2,?3,?4)",
 	[SQL_ITEM_VALUE] = "SELECT value FROM item WHERE owner=?1 AND kind=?2 AND key=?3",
 	[SQL_ITEM_DEL] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key=?3",
-	[SQL_ITEM_DEL_OWNER] = "DELETE FROM item WHERE owner=?1 AND substr(key,1,length(?2))=?2",
+	[SQL_ITEM_DEL_OWNER] = "DELETE FROM item WHERE owner=?1 AND (length(?2)=0 OR substr(key,1,length(?2))=?2)",
 	[SQL_ITEM_DEL_KIND] = "DELETE FROM item WHERE owner=?1 AND kind=?2",
 	[SQL_ITEM_DEL_PREFIX] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 AND substr(key,1,length(?3))=?3",
 	[SQL_ITEM_LIST] = "SELECT key,value FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 ORDER BY key",
@@ -47,8 +46,8 @@ static const char *const texts[SQL_N] = {
 	[SQL_TRIM_LOG] = "DELETE FROM archive_log WHERE seq IN (SELECT seq FROM archive_owner WHERE owner=?1 AND id<?2)",
 	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND id<?2",
 	[SQL_TRIM_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id<?2",
-#define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3"
-#define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3"
+#define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3 AND seq<=?6"
+#define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3 AND seq<=?6"
 	[SQL_WALK_UP] = "SELECT id,seq" OWNER " ORDER BY id",
 	[SQL_WALK_DOWN] = "SELECT id,seq" OWNER " ORDER BY id DESC",
 	[SQL_WALK_PEER_UP] = "SELECT id,seq" PEER(4) " ORDER BY id",
@@ -255,8 +254,7 @@ static void db_close(struct store_db *db)
 {
 	checkpointer_free(db->checkpointer);
 	sqlite_forget_names(db);
-	recent_fini(&db->recent);
-	buf_free(&db->added);
+	archive_close(db);
 	sql_close(&db->sql);
 	free(db);
 }
@@ -264,16 +262,16 @@ static void db_close(struct store_db *db)
 static int db_open(const char *dir, struct store_db **out, char *err, size_t err_n)
 {
 	struct store_db *db = mem_zalloc(sizeof(*db));
-	mode_t mask = umask(077); /* the database is its owner's alone */
 	int rc = store_path(dir, "anser.db", db->path, sizeof(db->path));
 
 	recent_init(&db->recent, 0);
+	if (!rc)
+		rc = store_touch(db->path);
 	if (!rc)
 		rc = sql_open(&db->sql, db->path, true);
 	err[0] = '\0';
 	if (!rc)
 		rc = schema_migrate(db->sql.db, err, err_n);
-	umask(mask);
 	if (!rc)
 		rc = store_sync_dir(dir);
 	if (!rc)
@@ -321,20 +319,17 @@ static int begin(struct store_db *db)
 {
 	db->names_added = false;
 	db->added.n = 0;
-	db->merged = db->recent.merged;
 	return sql_run_id(&db->sql, SQL_BEGIN_WRITE);
 }
 
 static int commit(struct store_db *db)
 {
-	int rc = 0;
+	int rc = archive_before_commit(db);
 
-	if (recent_n(&db->recent) + db->added.n / sizeof(struct recent_row) >= RECENT_MAX)
-		rc = sqlite_archive_merge(db);
 	if (!rc)
 		rc = sql_run_id(&db->sql, SQL_COMMIT);
 	if (!rc)
-		recent_publish(&db->recent, db->merged, recent_rows(&db->added), db->added.n / sizeof(struct recent_row));
+		archive_after_commit(db);
 	return rc;
 }
 
@@ -345,6 +340,7 @@ static void rollback(struct store_db *db)
 		sql_run_id(&db->sql, SQL_ROLLBACK);
 	if (db->names_added)
 		sqlite_forget_names(db);
+	archive_after_rollback(db);
 }
 
 static void tidy(struct store_db *db)

@@ -4,7 +4,6 @@
 #include "store/store.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,75 +13,16 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/must.h"
-#include "store/backend.h"
 #include "store/lock.h"
+#include "store/store_priv.h"
 
 enum {
-	READERS_MAX = 16,
-	READS_MAX = 100000,		/* reads that wait; beyond it -ENOBUFS */
 	QUEUE_BYTES_MAX = 256 << 20,	/* bytes of batches that wait; beyond it -ENOBUFS */
 	COMMIT_BATCHES_MAX = 8192,	/* batches of one transaction: bounds the wait for the first answer */
 	COMMIT_BYTES_MAX = 16 << 20,
 	COMMIT_GAP_US = 2000,		/* from one commit's begin to the next while batches keep coming */
 	COMMIT_EAGER = 1000,		/* batches that end the gap */
 	COMMIT_GAPS_SKIPPED = 16,	/* after a gap in which nothing came */
-	ARGS_MAX = 4 * STORE_KEY_MAX + STORE_PAGE_MAX * 8,
-};
-
-enum read_kind { READ_GET, READ_LIST, READ_QUERY, READ_BACKUP };
-
-/* A read on its way there and back; embedded mail first. The copied arguments follow it in memory. */
-struct read {
-	struct mail mail;
-	struct read *next;
-	enum read_kind kind;
-	uint64_t seq; /* the write that it must see */
-	struct shard *from;
-	int status;
-	struct str key;
-	struct store_range range;
-	struct archive_query query;
-	struct store_items items;
-	struct store_page page;
-	store_items_fn *on_items;
-	archive_fn *on_page;
-	store_done_fn *on_done;
-	void *arg;
-	char bytes[];
-};
-
-struct read_queue {
-	struct read *first, **tail;
-};
-
-struct store {
-	const struct store_backend *backend;
-	struct store_db *db;
-	int lock_fd;
-
-	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t to_writer, to_readers;
-	struct store_batch *first, **tail;
-	size_t queued_n, queued_bytes;
-	uint64_t submitted, finished;	 /* sequence numbers of batches */
-	uint64_t touched[STORE_BUCKETS]; /* the last batch that wrote to an owner of the bucket */
-	struct read_queue ready, waiting;
-	size_t reads_n;
-	size_t wake_at; /* length of the queue that wakes the writer */
-	bool stop_writer, stop_readers;
-
-	/* the writer's own */
-	bool failing; /* the last commit failed */
-	uint64_t begun_us; /* the last commit */
-	int gaps_skipped;  /* to skip before the next gap is tried */
-
-	pthread_t writer;
-	struct reader_thread {
-		struct store *store;
-		struct store_reader *handle;
-		pthread_t thread;
-	} readers[READERS_MAX];
-	int readers_n;
 };
 
 /* ---- answers ---- */
@@ -123,7 +63,7 @@ static void done_discard(struct mail *m)
 
 static const struct mail_kind done_kind = { "store.done", done_handle, done_discard, true };
 
-static void post(struct shard *to, struct mail *m)
+void store_post(struct shard *to, struct mail *m)
 {
 	if (shard_post(to, m))
 		m->kind->discard(m);
@@ -159,7 +99,7 @@ static void post_batches(struct store_batch *b)
 		b = next;
 	}
 	for (i = 0; i < n; i++)
-		post(out[i].to, &out[i].mail->mail);
+		store_post(out[i].to, &out[i].mail->mail);
 }
 
 /* ---- writer ---- */
@@ -234,30 +174,6 @@ static void note_failure(struct store *s, int err, size_t n)
 	s->failing = err != 0;
 }
 
-/* Reads whose writes are finished become ready. Called with the lock. */
-static void release_reads(struct store *s)
-{
-	struct read **at = &s->waiting.first;
-	bool any = false;
-
-	while (*at) {
-		struct read *r = *at;
-
-		if (r->seq > s->finished) {
-			at = &r->next;
-			continue;
-		}
-		*at = r->next;
-		r->next = NULL;
-		*s->ready.tail = r;
-		s->ready.tail = &r->next;
-		any = true;
-	}
-	s->waiting.tail = at;
-	if (any)
-		pthread_cond_broadcast(&s->to_readers);
-}
-
 /* A commit costs as much as 20 rows, so that under load it pays to let batches gather for a moment: answers come at most
  * COMMIT_GAP_US later. Who writes alone and waits for each answer gains nothing; then the gaps are skipped. With the lock. */
 static void gather(struct store *s)
@@ -315,7 +231,7 @@ static void *writer_main(void *arg)
 
 		pthread_mutex_lock(&s->lock);
 		s->finished = last_seq;
-		release_reads(s);
+		store_release_reads(s);
 		pthread_mutex_unlock(&s->lock);
 		if (s->backend->tidy)
 			s->backend->tidy(s->db);
@@ -364,194 +280,6 @@ int store_barrier(struct store *s, struct shard *from, store_done_fn *done, void
 	return store_commit(s, from, store_batch_new(), done, arg);
 }
 
-/* ---- readers ---- */
-
-static void read_free(struct read *r)
-{
-	store_items_free(&r->items);
-	store_page_free(&r->page);
-	free(r);
-}
-
-static void read_handle(struct shard *s, struct mail *m)
-{
-	struct read *r = (struct read *)m;
-
-	if (r->kind == READ_BACKUP) {
-		if (r->on_done)
-			r->on_done(s, r->arg, r->status);
-	} else if (r->kind == READ_QUERY) {
-		if (r->status)
-			r->page.page.n = 0;
-		store_page_seal(&r->page);
-		r->on_page(s, r->arg, r->status, &r->page.page);
-	} else {
-		if (r->status)
-			r->items.n = 0;
-		store_items_seal(&r->items);
-		r->on_items(s, r->arg, r->status, store_items_at(&r->items), r->items.n);
-	}
-	read_free(r);
-}
-
-static void read_discard(struct mail *m)
-{
-	read_free((struct read *)m);
-}
-
-static const struct mail_kind read_mail_kind = { "store.read", read_handle, read_discard, true };
-
-static void read_run(const struct store_backend *be, struct store_reader *h, struct read *r)
-{
-	switch (r->kind) {
-	case READ_GET:
-		r->status = be->get(h, r->range.owner, r->range.kind, r->key, &r->items);
-		break;
-	case READ_LIST:
-		r->status = be->list(h, &r->range, &r->items);
-		break;
-	case READ_QUERY:
-		r->page.page.total = -1;
-		r->status = be->query(h, &r->query, &r->page);
-		break;
-	case READ_BACKUP:
-		r->status = be->backup ? be->backup(h, r->key.p) : -ENOTSUP;
-		break;
-	}
-	if (r->status && r->status != -ENOENT)
-		metric_add(M_STORE_ERRORS, 1);
-}
-
-static void *reader_main(void *arg)
-{
-	struct reader_thread *t = arg;
-	struct store *s = t->store;
-	struct read *r;
-
-	log_thread("reader");
-	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		while (!s->ready.first && !s->stop_readers)
-			pthread_cond_wait(&s->to_readers, &s->lock);
-		r = s->ready.first;
-		if (!r)
-			break;
-		s->ready.first = r->next;
-		if (!s->ready.first)
-			s->ready.tail = &s->ready.first;
-		s->reads_n--;
-		pthread_mutex_unlock(&s->lock);
-		read_run(s->backend, t->handle, r);
-		post(r->from, &r->mail);
-		pthread_mutex_lock(&s->lock);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
-}
-
-/* Copies a string behind the read. */
-static struct str keep(struct read *r, size_t *used, struct str s)
-{
-	struct str out = { r->bytes + *used, s.n };
-
-	if (!s.p)
-		return STR_NONE;
-	memcpy(r->bytes + *used, s.p, s.n);
-	r->bytes[*used + s.n] = '\0';
-	*used += s.n + 1;
-	return out;
-}
-
-/* Links the read; seq is known only under the lock. after: NULL waits for everything queued. */
-static int submit(struct store *s, struct read *r, const struct str *owner)
-{
-	struct read_queue *q;
-
-	r->mail.kind = &read_mail_kind;
-	pthread_mutex_lock(&s->lock);
-	if (s->reads_n >= READS_MAX) {
-		pthread_mutex_unlock(&s->lock);
-		metric_add(M_STORE_ERRORS, 1);
-		read_free(r);
-		return -ENOBUFS;
-	}
-	r->seq = owner ? s->touched[store_bucket(*owner)] : s->submitted;
-	q = r->seq > s->finished ? &s->waiting : &s->ready;
-	*q->tail = r;
-	q->tail = &r->next;
-	s->reads_n++;
-	pthread_mutex_unlock(&s->lock);
-	if (q == &s->ready)
-		pthread_cond_signal(&s->to_readers);
-	return 0;
-}
-
-static struct read *read_new(enum read_kind kind, struct shard *from, void *arg, size_t bytes)
-{
-	struct read *r;
-
-	must(bytes <= ARGS_MAX);
-	r = mem_zalloc(sizeof(*r) + bytes);
-	r->kind = kind;
-	r->from = from;
-	r->arg = arg;
-	return r;
-}
-
-int store_get(struct store *s, struct shard *from, struct str owner, struct str kind, struct str key, store_items_fn *done, void *arg)
-{
-	struct read *r = read_new(READ_GET, from, arg, owner.n + kind.n + key.n + 3);
-	size_t used = 0;
-
-	r->range.owner = keep(r, &used, owner);
-	r->range.kind = keep(r, &used, kind);
-	r->key = keep(r, &used, key);
-	r->on_items = done;
-	return submit(s, r, &owner);
-}
-
-int store_list(struct store *s, struct shard *from, const struct store_range *range, store_items_fn *done, void *arg)
-{
-	struct read *r = read_new(READ_LIST, from, arg,
-				  range->owner.n + range->kind.n + range->prefix.n + range->after.n + 4);
-	size_t used = 0;
-
-	r->range.owner = keep(r, &used, range->owner);
-	r->range.kind = keep(r, &used, range->kind);
-	r->range.prefix = keep(r, &used, range->prefix);
-	r->range.after = keep(r, &used, range->after);
-	r->range.limit = range->limit;
-	r->on_items = done;
-	return submit(s, r, &range->owner);
-}
-
-int store_query(struct store *s, struct shard *from, const struct archive_query *q, archive_fn *done, void *arg)
-{
-	size_t ids_bytes = (size_t)q->ids_n * sizeof(uint64_t), used = ids_bytes;
-	struct read *r;
-
-	must(q->limit <= STORE_PAGE_MAX && q->ids_n <= STORE_PAGE_MAX);
-	r = read_new(READ_QUERY, from, arg, ids_bytes + q->owner.n + q->with.n + 2);
-	r->query = *q;
-	if (q->ids_n) /* first, where it is aligned */
-		r->query.ids = memcpy(r->bytes, q->ids, ids_bytes);
-	r->query.owner = keep(r, &used, q->owner);
-	r->query.with = keep(r, &used, q->with);
-	r->on_page = done;
-	return submit(s, r, &q->owner);
-}
-
-int store_backup(struct store *s, struct shard *from, const char *dir, store_done_fn *done, void *arg)
-{
-	struct str path = str_of(dir);
-	struct read *r = read_new(READ_BACKUP, from, arg, path.n + 1);
-	size_t used = 0;
-
-	r->key = keep(r, &used, path);
-	r->on_done = done;
-	return submit(s, r, NULL);
-}
-
 /* ---- open and close ---- */
 
 static const struct store_backend *const backends[] = { &store_sqlite, &store_memory };
@@ -572,6 +300,7 @@ static void stop_threads(struct store *s)
 	pthread_mutex_unlock(&s->lock);
 	if (s->writer)
 		pthread_join(s->writer, NULL);
+	store_join_backup(s);
 	pthread_mutex_lock(&s->lock);
 	s->stop_readers = true;
 	pthread_cond_broadcast(&s->to_readers);
@@ -590,7 +319,7 @@ static int start_readers(struct store *s, int n)
 		err = s->backend->reader_open(s->db, &t->handle);
 		if (err)
 			return err;
-		err = -pthread_create(&t->thread, NULL, reader_main, t);
+		err = -pthread_create(&t->thread, NULL, store_reader_main, t);
 		if (err) {
 			s->backend->reader_close(t->handle);
 			return err;

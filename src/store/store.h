@@ -119,7 +119,8 @@ int store_query(struct store *s, struct shard *from, const struct archive_query 
 
 /* ---- the whole ---- */
 
-/* Online copy of the database into dir (must be empty or absent) with a manifest of checksums; done in a reader thread. */
+/* Online copy of the database into dir (must be empty or absent) with a manifest of checksums, by a thread of its own.
+ * Returns 0; -EBUSY while another backup runs; -ENOTSUP. status: 0; -ENOTEMPTY, -ENOSPC, -errno: nothing is left in dir. */
 int store_backup(struct store *s, struct shard *from, const char *dir, store_done_fn *done, void *arg);
 /* Checks a backup's manifest and database and puts it in place of an empty data directory. No server may run. */
 int store_restore(const char *backup_dir, const char *data_dir, char *err, size_t err_n);

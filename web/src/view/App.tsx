@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { createEffect, Match, onMount, Show, Switch } from "solid-js";
+import { startApp } from "../model/app";
+import { go, route } from "../model/router";
+import { loadServer, server, unreachable } from "../model/server";
+import { me, restoring } from "../model/session";
+import { t } from "../model/settings";
+import { Announcer } from "../ui/say";
+import { Button } from "../ui/controls";
+import { Door } from "./Door";
+import { Home } from "./Home";
+import { Invited } from "./Invited";
+import { Setup } from "./Setup";
+import { SignIn } from "./SignIn";
+
+function Starting() {
+  return (
+    <Door>
+      <Show when={unreachable() && !server()} fallback={<p class="soft" role="status">{t().app.starting}</p>}>
+        <p role="alert">{t().app.unreachable}</p>
+        <Button onClick={() => void loadServer()}>{t().app.retry}</Button>
+      </Show>
+    </Door>
+  );
+}
+
+const SERVER_RETRY_MS = 5000;
+
+export function App() {
+  onMount(() => void startApp());
+  // A server without an administrator has nothing else to show; the code may still be typed in.
+  createEffect(() => {
+    if (server()?.setupNeeded && !restoring() && me() === "" && route().page === "home") go({ page: "setup", code: "" }, true);
+  });
+  createEffect(() => {
+    if (unreachable() && !server()) setTimeout(() => void loadServer(), SERVER_RETRY_MS);
+  });
+  return (
+    <>
+      <Switch fallback={<SignIn />}>
+        <Match when={restoring() || !server()}><Starting /></Match>
+        <Match when={route().page === "setup" && me() === ""}><Setup /></Match>
+        <Match when={route().page === "invited"}><Invited /></Match>
+        <Match when={me() !== ""}><Home /></Match>
+      </Switch>
+      <Announcer />
+    </>
+  );
+}
