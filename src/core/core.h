@@ -23,6 +23,9 @@ enum {
 	CORE_SLOTS = 8,	      /* features that keep something per shard */
 };
 
+/* Who owns which core->slot. */
+enum core_slot { SLOT_MUC };
+
 /* Shared by all shards; read-only after start but for the configuration pointer. */
 struct env {
 	struct shards *shards;

@@ -26,6 +26,9 @@ struct unauth {
 	bool (*reply)(void *link, const struct xml *stanza, bool waited);
 	/* Input waits until the reply. */
 	void (*wait)(void *link);
+	/* An invitation's token, kept with the stream for its next request (XEP-0445); token is the one kept so far or NULL. Before reply. */
+	void (*keep_token)(void *link, const char *token);
+	const char *token;
 };
 
 struct feature {

@@ -386,18 +386,6 @@ static bool settle(struct http_conn *hc)
 	return true;
 }
 
-/* Keeps what the reader has not taken yet: it lies in the shard's buffer, which the next read overwrites. */
-static void keep_rest(struct http_conn *hc)
-{
-	struct str rest = http_reader_rest_input(hc->reader);
-	struct buf kept = { 0 };
-
-	buf_str(&kept, rest);
-	buf_free(&hc->rest);
-	hc->rest = kept;
-	http_reader_feed(hc->reader, buf_view(&hc->rest));
-}
-
 static void set_paused(struct http_conn *hc, bool paused)
 {
 	if (hc->paused == paused)
@@ -441,7 +429,8 @@ static void pump(struct http_conn *hc)
 		if (!settle(hc))
 			return;
 		if (is_blocked(hc)) {
-			keep_rest(hc);
+			/* What is left lies in the shard's buffer, which the next read overwrites. */
+			http_reader_keep(hc->reader, &hc->rest);
 			hc->pumping = false;
 			set_paused(hc, true);
 			return;

@@ -289,7 +289,8 @@ static void on_text(void *user, const XML_Char *s, int len)
 	if (b->depth < 2) {
 		for (size_t i = 0; i < n; i++) {
 			if (!strchr(" \t\r\n", s[i])) {
-				fault(b, -EBADMSG);
+				/* The first bad byte is the fault, however long the run is. */
+				fault_at(b, -EBADMSG, b->end);
 				return;
 			}
 		}
