@@ -231,7 +231,7 @@ static void on_stop(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_STOP = { .name = "stop", .handle = on_stop, .must_arrive = true };
 
-/* Everything that was asked of the store is answered before the shards stop: a read waits for the writes before it. */
+/* Everything that was asked of the store is answered before the shards stop: first the writes, then the reads. */
 static void on_flushed(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	atomic_int *left = arg;
@@ -243,13 +243,20 @@ static void on_flushed(struct shard *s, void *arg, int status, const struct stor
 	atomic_fetch_sub(left, 1);
 }
 
+static void on_written(struct shard *s, void *arg, int status)
+{
+	(void)status;
+	if (store_get(app_of(s)->store, s, STR_NONE, STR("server"), STR("admin"), on_flushed, arg))
+		on_flushed(s, arg, 0, NULL, 0);
+}
+
 static void on_flush(struct shard *s, struct mail *m)
 {
 	struct app *app = app_of(s);
 
 	free(m);
-	if (store_get(app->store, s, STR_NONE, STR("server"), STR("admin"), on_flushed, &app->wiring->unflushed))
-		atomic_fetch_sub(&app->wiring->unflushed, 1);
+	if (store_barrier(app->store, s, on_written, &app->wiring->unflushed))
+		on_flushed(s, &app->wiring->unflushed, 0, NULL, 0);
 }
 
 static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
