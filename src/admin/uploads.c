@@ -137,15 +137,17 @@ static int each(struct copy *c, int from, int to, const char *shelf, entry_fn *f
 	size_t n = shelf ? BLOB : SHELF;
 	DIR *d = fdopendir(from);
 	struct dirent *e;
-	int err = d ? 0 : -errno;
+	int err = 0;
 
+	if (!d) {
+		err = -errno;
+		close(from);
+		return err;
+	}
 	while (!err && (e = readdir(d)))
 		if (is_hex(e->d_name, n))
 			err = fn(c, from, to, shelf, e->d_name);
-	if (d)
-		closedir(d);
-	else
-		close(from);
+	closedir(d);
 	return err ? err : fsync(to) ? -errno : 0;
 }
 
