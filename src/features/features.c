@@ -3,7 +3,7 @@
 #include "features/features.h"
 
 extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
-	feature_keep, feature_messaging, feature_ping, feature_roster, feature_session_legacy, feature_small;
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_roster, feature_session_legacy, feature_small;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -18,5 +18,6 @@ const struct feature *const features[] = {
 	&feature_keep,
 	&feature_commands,
 	&feature_invite,
+	&feature_muc,
 	NULL,
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "proto/xmpp/form.h"
 
 enum kind { TEXT, SECRET, BOOLEAN, CHOICE, NUMBER };
