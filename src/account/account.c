@@ -401,12 +401,13 @@ static void check_done(struct shard *s, struct job *j)
 static void on_check_keys(struct shard *s, void *arg, int status, const struct scram_keys *keys)
 {
 	struct check *c = arg;
+	struct pool *pool = c->ac->pool;
 
 	c->known = status == 0;
 	if (keys) { /* an unknown name takes the same time */
 		c->keys = *keys;
 		c->job = (struct job){ .home = s, .run = check_run, .done = check_done, .discard = check_discard };
-		status = pool_submit(c->ac->pool, &c->job);
+		status = pool_submit(pool, &c->job);
 	}
 	if (status) {
 		c->done(s, c->arg, status);

@@ -32,6 +32,8 @@ const struct option app_options[] = {
 	{ "registration.open", OPT_BOOL, "false", 0, 0, NULL, "Anybody may create an account, without an invitation." },
 	{ "upload.max_bytes", OPT_SIZE, "100M", 1 << 10, 1LL << 40, NULL, "Largest file that may be uploaded." },
 	{ "upload.quota_bytes", OPT_SIZE, "2G", 1 << 10, 1LL << 50, NULL, "All uploaded files of one account together." },
+	{ "metrics.public", OPT_BOOL, "false", 0, 0, NULL,
+		"Everybody may read /metrics; otherwise only this machine (loopback addresses)." },
 	{ "web.public_url", OPT_STRING, "", 0, 0, NULL,
 		"https://HOST[:PORT] where browsers reach this server; empty derives it from domain and listen.https." },
 	{ "store.backend", OPT_ENUM, "sqlite", 0, 0, "sqlite memory",

@@ -103,7 +103,7 @@ static void answer_file(struct download *d, struct exchange *x, struct str etag)
 	uint64_t first = 0, last = d->size ? d->size - 1 : 0;
 	int rc = -ENOENT;
 
-	if (d->range && (!d->if_range || str_eq(str_of(d->if_range), etag)))
+	if (d->range && x->method == HTTP_M_GET && (!d->if_range || str_eq(str_of(d->if_range), etag)))
 		rc = http_range(str_of(d->range), d->size, &first, &last);
 	if (rc == -ERANGE) {
 		answer_unsatisfiable(x, a, d->size);
@@ -116,7 +116,7 @@ static void answer_file(struct download *d, struct exchange *x, struct str etag)
 		{ "Accept-Ranges", STR("bytes") },
 		{ "Content-Disposition", buf_view(&disposition) },
 		{ "Cache-Control", STR("private, max-age=31536000, immutable") },
-		{ "Content-Security-Policy", STR(file_csp) },
+		{ "Content-Security-Policy", str_of(file_csp) },
 		{ "Cross-Origin-Resource-Policy", STR("cross-origin") },
 	};
 	size_t n = 6;

@@ -12,9 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/arena.h"
-#include "base/base64.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "crypto/hash.h"
 
 enum { CHUNK = 256 << 10, SHELF = 2 /* hexadecimal characters that name the folder of a blob */ };

@@ -111,7 +111,8 @@ static void write_common(struct http_conn *hc, struct buf *out, const struct htt
 	if (!hc->keep_alive)
 		http_write_field(out, "Connection", STR("close"));
 	for (; fields && fields->name; fields++)
-		http_write_field(out, fields->name, fields->value);
+		if (fields->value.p)
+			http_write_field(out, fields->name, fields->value);
 }
 
 static struct buf *begin_answer(struct http_conn *hc, int status, const struct http_field *fields, const char *type, uint64_t n)
@@ -386,18 +387,6 @@ static bool settle(struct http_conn *hc)
 	return true;
 }
 
-/* Keeps what the reader has not taken yet: it lies in the shard's buffer, which the next read overwrites. */
-static void keep_rest(struct http_conn *hc)
-{
-	struct str rest = http_reader_rest_input(hc->reader);
-	struct buf kept = { 0 };
-
-	buf_str(&kept, rest);
-	buf_free(&hc->rest);
-	hc->rest = kept;
-	http_reader_feed(hc->reader, buf_view(&hc->rest));
-}
-
 static void set_paused(struct http_conn *hc, bool paused)
 {
 	if (hc->paused == paused)
@@ -441,7 +430,8 @@ static void pump(struct http_conn *hc)
 		if (!settle(hc))
 			return;
 		if (is_blocked(hc)) {
-			keep_rest(hc);
+			/* What is left lies in the shard's buffer, which the next read overwrites. */
+			http_reader_keep(hc->reader, &hc->rest);
 			hc->pumping = false;
 			set_paused(hc, true);
 			return;
@@ -524,7 +514,8 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 	must(!s->http);
 	h->shard = s;
-	h->cfg = cfg;
+	h->own_cfg = *cfg;
+	h->cfg = &h->own_cfg;
 	h->limiter = limiter_new();
 	list_init(&h->conns);
 	s->http = h;
@@ -532,7 +523,7 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 void http_configure(struct shard *s, const struct http_config *cfg)
 {
-	s->http->cfg = cfg;
+	s->http->own_cfg = *cfg;
 }
 
 void http_stop(struct shard *s)

@@ -82,8 +82,8 @@ int store_lock(const char *dir, int *out_fd, char *err, size_t err_n)
 	}
 	/* The number only helps people; a disk too full to hold it is no reason to stop here. */
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
-		n = 0;
+	if (!ftruncate(fd, 0) && pwrite(fd, text, (size_t)n, 0) == n)
+		fdatasync(fd);
 	*out_fd = fd;
 	return 0;
 }
@@ -92,8 +92,5 @@ void store_unlock(int fd)
 {
 	if (fd < 0)
 		return;
-	if (ftruncate(fd, 0)) {
-		/* a stale number; the lock itself goes with the descriptor */
-	}
 	close(fd);
 }

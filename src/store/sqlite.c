@@ -46,8 +46,8 @@ static const char *const texts[SQL_N] = {
 	[SQL_TRIM_LOG] = "DELETE FROM archive_log WHERE seq IN (SELECT seq FROM archive_owner WHERE owner=?1 AND id<?2)",
 	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND id<?2",
 	[SQL_TRIM_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id<?2",
-#define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3"
-#define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3"
+#define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3 AND seq<=?6"
+#define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3 AND seq<=?6"
 	[SQL_WALK_UP] = "SELECT id,seq" OWNER " ORDER BY id",
 	[SQL_WALK_DOWN] = "SELECT id,seq" OWNER " ORDER BY id DESC",
 	[SQL_WALK_PEER_UP] = "SELECT id,seq" PEER(4) " ORDER BY id",
@@ -254,8 +254,7 @@ static void db_close(struct store_db *db)
 {
 	checkpointer_free(db->checkpointer);
 	sqlite_forget_names(db);
-	recent_fini(&db->recent);
-	buf_free(&db->added);
+	archive_close(db);
 	sql_close(&db->sql);
 	free(db);
 }
@@ -320,20 +319,17 @@ static int begin(struct store_db *db)
 {
 	db->names_added = false;
 	db->added.n = 0;
-	db->merged = db->recent.merged;
 	return sql_run_id(&db->sql, SQL_BEGIN_WRITE);
 }
 
 static int commit(struct store_db *db)
 {
-	int rc = 0;
+	int rc = archive_before_commit(db);
 
-	if (recent_n(&db->recent) + db->added.n / sizeof(struct recent_row) >= RECENT_MAX)
-		rc = sqlite_archive_merge(db);
 	if (!rc)
 		rc = sql_run_id(&db->sql, SQL_COMMIT);
 	if (!rc)
-		recent_publish(&db->recent, db->merged, recent_rows(&db->added), db->added.n / sizeof(struct recent_row));
+		archive_after_commit(db);
 	return rc;
 }
 
@@ -344,6 +340,7 @@ static void rollback(struct store_db *db)
 		sql_run_id(&db->sql, SQL_ROLLBACK);
 	if (db->names_added)
 		sqlite_forget_names(db);
+	archive_after_rollback(db);
 }
 
 static void tidy(struct store_db *db)

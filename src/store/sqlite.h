@@ -65,6 +65,10 @@ struct store_db {
 	int64_t next_seq;    /* of the next archive row */
 	struct buf added;    /* struct recent_row[]: archive rows of this transaction */
 	int64_t merged;	     /* rows up to this seq are in the index tables, as this transaction sees it */
+	struct merge {
+		struct buf rows[2]; /* struct recent_row[], sorted for each index table; empty: none runs */
+		size_t at, begun_at; /* rows done of both, now and when the transaction began */
+	} merge;
 	int wal_pages;	  /* after the last commit */
 	struct checkpointer *checkpointer;
 };
@@ -86,8 +90,11 @@ uint32_t archive_peer_hash(struct str jid);
 int archive_open(struct store_db *db);
 int sqlite_archive_add(struct store_db *db, const struct store_op *op);
 int sqlite_archive_trim(struct store_db *db, const struct store_op *op);
-/* Sorts all recent rows into the index tables. */
-int sqlite_archive_merge(struct store_db *db);
+/* Before a commit: a part of the work to bring recent rows into the index tables. Returns 0; -errno. */
+int archive_before_commit(struct store_db *db);
+void archive_after_commit(struct store_db *db);
+void archive_after_rollback(struct store_db *db);
+void archive_close(struct store_db *db);
 
 /* ---- sqlite_read.c ---- */
 int sqlite_get(struct store_reader *r, struct str owner, struct str kind, struct str key, struct store_items *out);

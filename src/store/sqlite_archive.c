@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* SQLite: writing the archive. Rows are appended to archive_log; every RECENT_MAX rows they are sorted into the index
- * tables archive_owner and archive_peer. The writer's thread. */
+ * tables archive_owner and archive_peer, a part with each of the commits that follow. The writer's thread. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "store/sqlite.h"
+
+enum { MERGE_STEPS_MIN = 64 /* index rows per commit while a merge runs */ };
 
 static const struct str empty = { "", 0 };
 
@@ -42,6 +44,7 @@ int archive_open(struct store_db *db)
 		return rc;
 	recent_fini(&db->recent);
 	recent_init(&db->recent, merged);
+	db->merged = merged;
 	db->next_seq = merged + 1;
 	st = sql_get(&db->sql, SQL_LOG_TAIL);
 	return st ? load_rows(db, st) : sql_failed(&db->sql);
@@ -106,64 +109,127 @@ static int by_peer(const void *x, const void *y)
 	return a->peer < b->peer ? -1 : a->peer > b->peer ? 1 : by_id(a, b);
 }
 
-static int index_rows(struct store_db *db, enum sql_id id, const struct recent_row *v, size_t n)
+static const struct {
+	enum sql_id add;
+	int (*order)(const void *, const void *);
+} indexes[2] = { { SQL_INDEX_OWNER, by_owner }, { SQL_INDEX_PEER, by_peer } };
+
+static int index_row(struct store_db *db, enum sql_id id, const struct recent_row *row)
 {
-	int rc = 0;
-
-	for (size_t i = 0; i < n && !rc; i++) {
-		sqlite3_stmt *st = sql_get(&db->sql, id);
-
-		if (!st)
-			return sql_failed(&db->sql);
-		sqlite3_bind_int64(st, 1, v[i].owner);
-		sqlite3_bind_int64(st, 2, (int64_t)v[i].id);
-		sqlite3_bind_int64(st, 3, v[i].seq);
-		if (id == SQL_INDEX_PEER)
-			sqlite3_bind_int64(st, 4, v[i].peer);
-		rc = sql_run(&db->sql, st);
-	}
-	return rc;
-}
-
-static int set_merged(struct store_db *db)
-{
-	sqlite3_stmt *st = sql_get(&db->sql, SQL_ARCHIVE_SET_MERGED);
+	sqlite3_stmt *st = sql_get(&db->sql, id);
 
 	if (!st)
 		return sql_failed(&db->sql);
-	sqlite3_bind_int64(st, 1, db->next_seq - 1);
+	sqlite3_bind_int64(st, 1, row->owner);
+	sqlite3_bind_int64(st, 2, (int64_t)row->id);
+	sqlite3_bind_int64(st, 3, row->seq);
+	if (id == SQL_INDEX_PEER)
+		sqlite3_bind_int64(st, 4, row->peer);
 	return sql_run(&db->sql, st);
 }
 
-int sqlite_archive_merge(struct store_db *db)
+static int set_merged(struct store_db *db, int64_t seq)
 {
-	const struct buf *lists[] = { &db->recent.rows, &db->added };
-	struct buf all = { 0 };
-	size_t n;
+	sqlite3_stmt *st = sql_get(&db->sql, SQL_ARCHIVE_SET_MERGED);
 	int rc;
 
-	for (int l = 0; l < 2; l++) {
-		const struct recent_row *v = recent_rows(lists[l]);
+	if (!st)
+		return sql_failed(&db->sql);
+	sqlite3_bind_int64(st, 1, seq);
+	rc = sql_run(&db->sql, st);
+	if (!rc)
+		db->merged = seq;
+	return rc;
+}
 
-		for (size_t i = 0; i < lists[l]->n / sizeof(*v); i++)
-			if (v[i].seq > db->merged)
-				buf_put(&all, &v[i], sizeof(v[i]));
+static void add_beyond(struct buf *out, const struct buf *rows, int64_t merged)
+{
+	const struct recent_row *v = recent_rows(rows);
+
+	for (size_t i = 0; i < rows->n / sizeof(*v); i++)
+		if (v[i].seq > merged)
+			buf_put(out, &v[i], sizeof(v[i]));
+}
+
+/* All at once, rows of this transaction included. */
+static int merge_all(struct store_db *db)
+{
+	struct buf all = { 0 };
+	int rc = 0;
+
+	add_beyond(&all, &db->recent.rows, db->merged);
+	add_beyond(&all, &db->added, db->merged);
+	for (int i = 0; i < 2 && !rc && all.n; i++) {
+		size_t n = all.n / sizeof(struct recent_row);
+
+		qsort(all.p, n, sizeof(struct recent_row), indexes[i].order);
+		for (size_t k = 0; k < n && !rc; k++)
+			rc = index_row(db, indexes[i].add, &recent_rows(&all)[k]);
 	}
-	n = all.n / sizeof(struct recent_row);
+	if (!rc && all.n)
+		rc = set_merged(db, db->next_seq - 1);
+	buf_free(&all);
+	return rc;
+}
+
+static size_t merge_n(const struct store_db *db)
+{
+	return db->merge.rows[0].n / sizeof(struct recent_row);
+}
+
+static void merge_forget(struct store_db *db)
+{
+	buf_free(&db->merge.rows[0]);
+	buf_free(&db->merge.rows[1]);
+	db->merge.at = db->merge.begun_at = 0;
+}
+
+/* The work is spread over the commits that follow, so that none of them is held up: four index rows for each new row. */
+int archive_before_commit(struct store_db *db)
+{
+	size_t steps = MERGE_STEPS_MIN + 4 * (db->added.n / sizeof(struct recent_row)), n;
+	int64_t last;
+	int rc = 0;
+
+	if (!merge_n(db) && recent_n(&db->recent) >= RECENT_MAX) {
+		for (int i = 0; i < 2; i++) {
+			add_beyond(&db->merge.rows[i], &db->recent.rows, db->recent.merged);
+			qsort(db->merge.rows[i].p, merge_n(db), sizeof(struct recent_row), indexes[i].order);
+		}
+	}
+	n = merge_n(db);
 	if (!n)
 		return 0;
-	qsort(all.p, n, sizeof(struct recent_row), by_owner);
-	rc = index_rows(db, SQL_INDEX_OWNER, recent_rows(&all), n);
-	if (!rc) {
-		qsort(all.p, n, sizeof(struct recent_row), by_peer);
-		rc = index_rows(db, SQL_INDEX_PEER, recent_rows(&all), n);
+	last = recent_rows(&db->recent.rows)[n - 1].seq;
+	if (last <= db->merged)
+		return 0; /* a trim has done it all */
+	for (; steps && db->merge.at < 2 * n && !rc; steps--, db->merge.at++) {
+		int i = db->merge.at >= n;
+
+		rc = index_row(db, indexes[i].add, &recent_rows(&db->merge.rows[i])[db->merge.at - (i ? n : 0)]);
 	}
-	buf_free(&all);
-	if (!rc)
-		rc = set_merged(db);
-	if (!rc)
-		db->merged = db->next_seq - 1;
-	return rc;
+	return !rc && db->merge.at == 2 * n ? set_merged(db, last) : rc;
+}
+
+void archive_after_commit(struct store_db *db)
+{
+	if (db->merged > db->recent.merged)
+		merge_forget(db);
+	db->merge.begun_at = db->merge.at;
+	recent_publish(&db->recent, db->merged, recent_rows(&db->added), db->added.n / sizeof(struct recent_row));
+}
+
+void archive_after_rollback(struct store_db *db)
+{
+	db->merge.at = db->merge.begun_at;
+	db->merged = db->recent.merged;
+}
+
+void archive_close(struct store_db *db)
+{
+	merge_forget(db);
+	recent_fini(&db->recent);
+	buf_free(&db->added);
 }
 
 /* ---- removing ---- */
@@ -176,7 +242,7 @@ int sqlite_archive_trim(struct store_db *db, const struct store_op *op)
 
 	if (owner <= 0)
 		return (int)owner;
-	rc = sqlite_archive_merge(db); /* so that the index tables know all rows */
+	rc = merge_all(db); /* so that the index tables know all rows */
 	for (int i = 0; i < 3 && !rc; i++) {
 		sqlite3_stmt *st = sql_get(&db->sql, steps[i]);
 

@@ -20,6 +20,7 @@ struct walk {
 	struct store_reader *r;
 	const struct archive_query *q;
 	int64_t owner;
+	int64_t merged; /* rows of the index tables beyond this seq are not all there yet; they are among the recent ones */
 	enum peer peer;
 	uint32_t hash[2]; /* of the JID as asked for, and of its bare form */
 	uint64_t lo, hi;
@@ -106,6 +107,7 @@ static int walk_start(struct walk *w, const struct buf *copied)
 	sqlite3_bind_int64(w->st, 1, w->owner);
 	sqlite3_bind_int64(w->st, 2, (int64_t)w->lo);
 	sqlite3_bind_int64(w->st, 3, (int64_t)w->hi);
+	sqlite3_bind_int64(w->st, 6, w->merged);
 	if (w->peer != PEER_ANY)
 		sqlite3_bind_int64(w->st, 4, w->hash[0]);
 	if (w->peer == PEER_FULL)
@@ -244,7 +246,7 @@ static int page_of_ids(struct walk *w, const struct buf *copied, struct store_pa
 {
 	uint64_t ids[STORE_PAGE_MAX];
 	uint32_t n = w->q->ids_n;
-	int64_t seq;
+	int64_t seq = 0;
 	int rc = 0;
 
 	must(n <= STORE_PAGE_MAX);
@@ -282,6 +284,7 @@ static int count_disk(struct walk *w, int64_t *out)
 	sqlite3_bind_int64(st, 1, w->owner);
 	sqlite3_bind_int64(st, 2, (int64_t)w->lo);
 	sqlite3_bind_int64(st, 3, (int64_t)w->hi);
+	sqlite3_bind_int64(st, 6, w->merged);
 	if (w->peer != PEER_ANY)
 		sqlite3_bind_int64(st, 4, w->hash[0]);
 	return sql_number(&w->r->sql, st, out);
@@ -324,12 +327,13 @@ static int count(struct walk *w, const struct buf *copied, struct archive_page *
 	size_t n = copied->n / sizeof(*v);
 	int rc = 0;
 
-	page->total = 0;
 	w->lo = w->q->start_id;
 	w->hi = w->q->end_id > INT64_MAX ? INT64_MAX : w->q->end_id;
-	if (w->lo <= w->hi)
+	if (w->q->want_count)
+		page->total = 0;
+	if (w->q->want_count && w->lo <= w->hi)
 		rc = w->peer == PEER_FULL ? count_full(w, copied, &page->total) : count_disk(w, &page->total);
-	for (size_t i = 0; i < n && w->peer != PEER_FULL; i++)
+	for (size_t i = 0; i < n && w->q->want_count && w->peer != PEER_FULL; i++)
 		page->total += is_in(w, &v[i]);
 	if (!rc)
 		rc = edge(w, SQL_FIRST, &page->first_id_all);
@@ -353,7 +357,7 @@ static int run(struct walk *w, const struct buf *copied, struct store_page *out)
 	out->page.complete = true;
 	if (!rc && archive_query_range(w->q, &w->lo, &w->hi))
 		rc = w->q->ids_n ? page_of_ids(w, copied, out) : page_of_range(w, copied, out);
-	if (!rc && w->q->want_count)
+	if (!rc && (w->q->want_count || w->q->want_ends))
 		rc = count(w, copied, &out->page);
 	return rc;
 }
@@ -361,19 +365,18 @@ static int run(struct walk *w, const struct buf *copied, struct store_page *out)
 /* Begins a transaction and copies the owner's recent rows that belong beside it. */
 static int begin(struct store_reader *r, struct walk *w, struct buf *copied)
 {
-	int64_t merged = 0;
 	int rc;
 
 	for (;;) {
 		rc = sql_run_id(&r->sql, SQL_BEGIN_READ);
 		if (rc)
 			return rc;
-		rc = sql_number(&r->sql, sql_get(&r->sql, SQL_ARCHIVE_MERGED), &merged);
+		rc = sql_number(&r->sql, sql_get(&r->sql, SQL_ARCHIVE_MERGED), &w->merged);
 		if (!rc) {
 			w->owner = sql_name(&r->sql, w->q->owner);
 			rc = w->owner < 0 ? (int)w->owner : 0;
 		}
-		if (rc || recent_copy(r->recent, w->owner, merged, copied))
+		if (rc || recent_copy(r->recent, w->owner, w->merged, copied))
 			return rc; /* the caller ends the transaction */
 		/* Between the two looks the rows went to the index tables: the next transaction sees them there. */
 		rc = sql_run_id(&r->sql, SQL_COMMIT);

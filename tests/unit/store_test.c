@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/store.h"
+
 static struct box box;
 
 static int with_sqlite(void **state)

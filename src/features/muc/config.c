@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/must.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "proto/xmpp/form.h"

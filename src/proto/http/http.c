@@ -75,6 +75,16 @@ void http_reader_feed(struct http_reader *r, struct str bytes)
 		r->in = bytes;
 }
 
+void http_reader_keep(struct http_reader *r, struct buf *kept)
+{
+	struct buf copy = { 0 };
+
+	buf_str(&copy, r->in);
+	buf_free(kept);
+	*kept = copy;
+	r->in = buf_view(kept);
+}
+
 struct str http_reader_rest_input(const struct http_reader *r)
 {
 	return r->in;

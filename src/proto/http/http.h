@@ -70,6 +70,8 @@ void http_reader_free(struct http_reader *r);			       /* takes NULL */
 /* Hands over bytes, once the last ones are used up (HTTP_EV_NONE); they must stay valid until then. */
 void http_reader_feed(struct http_reader *r, struct str bytes);
 void http_reader_next(struct http_reader *r, struct arena *a, struct http_event *out);
+/* Copies what was fed and not yet used into kept (whose old contents go), and reads on from there: the fed bytes may vanish. */
+void http_reader_keep(struct http_reader *r, struct buf *kept);
 /* Another limit for this request's body: call it between HTTP_EV_HEAD and the next http_reader_next. */
 void http_reader_body_limit(struct http_reader *r, uint64_t bytes);
 /* Bytes fed and not yet read: after an HTTP_EV_HEAD that is answered with 101 they belong to the new protocol. */

@@ -75,6 +75,7 @@ int ws_accept(struct buf *out, const struct http_request *req, const char *proto
 struct ws_reader {
 	wslay_frame_context_ptr frames; /* 4 KiB; NULL between frames when all input is read */
 	struct str in;
+	char *kept; /* our copy of in, see ws_reader_keep_input */
 	uint64_t held; /* bytes that wslay took and that belong to no finished frame */
 	struct buf message; /* of unfinished fragments or of an unfinished frame */
 	uint64_t left; /* of the current frame's payload */
@@ -111,14 +112,26 @@ void ws_reader_free(struct ws_reader *w)
 		return;
 	drop_frames(w);
 	buf_free(&w->message);
+	free(w->kept);
 	free(w);
 }
 
 void ws_reader_feed(struct ws_reader *w, struct str bytes)
 {
 	must(!w->in.n);
+	free(w->kept);
+	w->kept = NULL;
 	if (!w->dead)
 		w->in = bytes;
+}
+
+void ws_reader_keep_input(struct ws_reader *w)
+{
+	char *copy = w->in.n ? mem_dup(w->in.p, w->in.n) : NULL;
+
+	free(w->kept);
+	w->kept = copy;
+	w->in.p = copy;
 }
 
 bool ws_reader_partial(const struct ws_reader *w)

@@ -44,6 +44,8 @@ void ws_reader_free(struct ws_reader *w);	      /* takes NULL */
 /* Hands over bytes, once the last ones are used up (WS_NONE); they must stay valid until then. */
 void ws_reader_feed(struct ws_reader *w, struct str bytes);
 void ws_reader_next(struct ws_reader *w, struct arena *a, struct buf *replies, struct ws_event *out);
+/* The caller stops pulling events for a while: what was fed and not read is copied. */
+void ws_reader_keep_input(struct ws_reader *w);
 bool ws_reader_partial(const struct ws_reader *w); /* inside an unfinished frame or message */
 
 /* One text frame of head and body, which need not be joined before. */
