@@ -401,12 +401,13 @@ static void check_done(struct shard *s, struct job *j)
 static void on_check_keys(struct shard *s, void *arg, int status, const struct scram_keys *keys)
 {
 	struct check *c = arg;
+	struct pool *pool = c->ac->pool;
 
 	c->known = status == 0;
 	if (keys) { /* an unknown name takes the same time */
 		c->keys = *keys;
 		c->job = (struct job){ .home = s, .run = check_run, .done = check_done, .discard = check_discard };
-		status = pool_submit(c->ac->pool, &c->job);
+		status = pool_submit(pool, &c->job);
 	}
 	if (status) {
 		c->done(s, c->arg, status);
@@ -518,4 +519,11 @@ int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *
 
 	q->done = done;
 	return ask_begun(q, store_get(ac->store, s, STR_NONE, STR("server"), STR("admin"), on_setup_needed, q));
+}
+
+int account_item_admin(struct str value, bool *out_admin)
+{
+	uint64_t created_ms;
+
+	return record_info_decode(value, out_admin, &created_ms);
 }

@@ -81,4 +81,7 @@ int account_list(struct accounts *ac, struct shard *s, struct str after, uint32_
 /* Was there ever an administrator? (store item owner "", kind "server", key "admin") */
 int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *done, void *arg); /* status 1 needed, 0 not */
 
+/* Reads a stored "account" item. Returns 0; -EBADMSG. */
+int account_item_admin(struct str value, bool *out_admin);
+
 #endif

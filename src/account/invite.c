@@ -283,6 +283,7 @@ static void found_register(struct shard *s, struct op *op)
 		op_end(s, op, err);
 }
 
+/* One parameter over the limit: a struct for one call would hide what it takes. NOLINTNEXTLINE(readability-function-size) */
 int invite_register(struct accounts *ac, struct shard *s, struct str token, struct str node, struct str password, invite_fn *done, void *arg)
 {
 	struct arena *a = shard_arena(s);

@@ -229,28 +229,32 @@ static const struct mail_kind mail_start = { "accounts.start", begin, keep_mail,
 int accounts_start(struct accounts *ac, struct accounts_start *st, char *err, size_t err_n)
 {
 	struct run r = { .mail.kind = &mail_start, .ac = ac, .st = st, .err = err, .err_n = err_n };
-	struct shards one;
-	int status = shards_init(&one, 1);
+	struct shards *one = &st->shards;
+	int status = shards_init(one, 1);
 
 	*err = 0;
 	*ac = (struct accounts){ .store = st->store, .pool = st->pool };
 	sem_init(&r.done, 0, 0);
 	if (!status)
-		status = shards_start(&one, NULL);
+		status = shards_start(one, NULL);
 	if (!status) {
-		must(shard_post(one.v[0], &r.mail) == 0);
+		must(shard_post(one->v[0], &r.mail) == 0);
 		while (sem_wait(&r.done) < 0)
 			must(errno == EINTR);
-		shards_stop(&one);
+		shards_stop(one);
 		status = r.status;
 	} else {
 		snprintf(err, err_n, "cannot start a thread: %s", strerror(-status));
 	}
-	shards_fini(&one);
 	sem_destroy(&r.done);
 	store_batch_free(r.batch);
 	for (size_t i = 0; i < r.nodes_n; i++)
 		free(r.nodes[i]);
 	free(r.nodes);
 	return status;
+}
+
+void accounts_start_fini(struct accounts_start *st)
+{
+	shards_fini(&st->shards);
 }

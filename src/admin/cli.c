@@ -66,12 +66,22 @@ static void help_verb(const struct cli_verb *v)
 		       "else $XDG_DATA_HOME/anser, else ~/.local/share/anser.\n");
 }
 
-static void help_all(const struct cli_verb *verbs)
+static bool in_group(const struct cli_verb *v, const char *group)
+{
+	size_t n = strlen(group);
+
+	return n == 0 || (strncmp(v->name, group, n) == 0 && v->name[n] == ' ');
+}
+
+/* Verbs whose first word is group; all when it is empty. */
+static void help_group(const struct cli_verb *verbs, const char *group)
 {
 	printf("anser: a messaging server\n\n");
 	for (const struct cli_verb *v = verbs; v->name; v++) {
 		char left[64];
 
+		if (!in_group(v, group))
+			continue;
 		snprintf(left, sizeof(left), "%s%s%s", v->name, *v->words ? " " : "", v->words);
 		printf("  anser %-26s %s\n", left, v->help);
 	}
@@ -209,6 +219,33 @@ static bool wants_help(int argc, char **argv)
 	return false;
 }
 
+/* No verb fits: help was asked for, or something is missing. */
+static int no_verb(const struct cli_verb *verbs, int argc, char **argv)
+{
+	bool help = wants_help(argc, argv);
+	const char *first = argc && argv[0][0] != '-' ? argv[0] : "";
+
+	for (const struct cli_verb *v = verbs; *first && v->name; v++) {
+		if (!in_group(v, first))
+			continue;
+		if (help) {
+			help_group(verbs, first);
+			return CLI_OK;
+		}
+		cli_error("`%s` needs one more word; see anser %s --help", first, first);
+		return CLI_USAGE;
+	}
+	if (help || strcmp(first, "help") == 0) {
+		help_group(verbs, "");
+		return CLI_OK;
+	}
+	if (*first)
+		cli_error("there is no command `%s`; see anser --help", first);
+	else
+		cli_error("what shall I do? See anser --help");
+	return CLI_USAGE;
+}
+
 int cli_main(const struct cli_verb *verbs, int argc, char **argv)
 {
 	struct cli c = { 0 };
@@ -231,13 +268,5 @@ int cli_main(const struct cli_verb *verbs, int argc, char **argv)
 			c.data = default_data();
 		return v->run(&c);
 	}
-	if (wants_help(argc, argv) || (argc == 1 && strcmp(argv[0], "help") == 0)) {
-		help_all(verbs);
-		return CLI_OK;
-	}
-	if (argc && argv[0][0] != '-')
-		cli_error("there is no command `%s`; see anser --help", argv[0]);
-	else
-		cli_error("what shall I do? See anser --help");
-	return CLI_USAGE;
+	return no_verb(verbs, argc, argv);
 }

@@ -110,5 +110,6 @@ void admin_local_close(struct admin_local *l)
 	pool_free(l->pool);
 	store_close(l->store);
 	shards_fini(&l->shards);
+	accounts_start_fini(&l->start);
 	free(l);
 }

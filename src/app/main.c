@@ -24,6 +24,7 @@ static const struct cli_verb verbs[] = {
 	{ "restore", "FROM", 1, 1, CLI_DATA, "Check a backup and put it into an empty data directory.", verb_restore },
 	{ "config", "", 0, 0, CLI_DOMAIN | CLI_CONFIG | CLI_EXPLAIN, "Explain or check the configuration.", verb_config },
 	{ "version", "", 0, 0, 0, "Print the version.", verb_version },
+	{ "--version", "", 0, 0, 0, "The same.", verb_version },
 	{ NULL },
 };
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Options of the process as a whole, and the list of all tables of options. */
+/* Options of the process as a whole, and those of the features with them. */
 #include "app/options.h"
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "features/features.h"
 #include "loop/shard.h"
+
+enum { OPTION_TABLES_MAX = 100 };
 
 const struct option app_options[] = {
 	{ "shards", OPT_INT, "0", 0, SHARDS_MAX, NULL, "Threads that serve connections; 0 is one per processor." },
@@ -29,6 +32,8 @@ const struct option app_options[] = {
 	{ "registration.open", OPT_BOOL, "false", 0, 0, NULL, "Anybody may create an account, without an invitation." },
 	{ "upload.max_bytes", OPT_SIZE, "100M", 1 << 10, 1LL << 40, NULL, "Largest file that may be uploaded." },
 	{ "upload.quota_bytes", OPT_SIZE, "2G", 1 << 10, 1LL << 50, NULL, "All uploaded files of one account together." },
+	{ "metrics.public", OPT_BOOL, "false", 0, 0, NULL,
+		"Everybody may read /metrics; otherwise only this machine (loopback addresses)." },
 	{ "web.public_url", OPT_STRING, "", 0, 0, NULL,
 		"https://HOST[:PORT] where browsers reach this server; empty derives it from domain and listen.https." },
 	{ "store.backend", OPT_ENUM, "sqlite", 0, 0, "sqlite memory",
@@ -36,11 +41,18 @@ const struct option app_options[] = {
 	{ NULL },
 };
 
-const struct option *const *options_all(void)
+struct config *options_new(void)
 {
-	static const struct option *const tables[] = { app_options, NULL };
+	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options };
+	size_t n = 1;
 
-	return tables;
+	for (const struct feature *const *f = features; *f; f++) {
+		if (!(*f)->options)
+			continue;
+		must(n < OPTION_TABLES_MAX);
+		tables[n++] = (*f)->options;
+	}
+	return config_new(tables);
 }
 
 static int refuse(char *err, size_t err_n, const char *sentence)

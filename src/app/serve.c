@@ -187,6 +187,7 @@ static void close_all(struct server *sv)
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
+	accounts_start_fini(&sv->start);
 	tls_ctx_unref(app->tls);
 	for (size_t i = 0; i < sv->newer_n; i++)
 		config_free(sv->newer[i]);

@@ -51,7 +51,7 @@ static int normalise_domain(struct config *c, char *err, size_t err_n)
 
 struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 {
-	struct config *c = config_new(options_all());
+	struct config *c = options_new();
 	int status = cli->config ? config_file_load(c, cli->config, err, err_n) : 0;
 
 	if (!status && cli->domain)

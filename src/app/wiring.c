@@ -11,15 +11,21 @@
 #include "base/metrics.h"
 #include "core/core.h"
 #include "core/user.h"
+#include "core/roster.h"
 #include "features/features.h"
+#include "http/http_server.h"
 #include "xmpp/c2s.h"
+#include "xmpp/websocket.h"
 
 enum { STOP_POLL_MS = 5 };
 
 struct wiring {
 	struct env env;
 	_Atomic(struct tls_ctx *) tls; /* replaced at reload; old ones stay: a connection may be taking a reference */
+	struct files *files;
+	struct http_config http;	/* of the start or the last reload; shards keep copies */
 	char *muc, *upload, *pubsub;
+	atomic_int unflushed; /* shards that wait for the store at the end */
 };
 
 static struct app *app_of(struct shard *s)
@@ -49,9 +55,10 @@ static void on_front_tls(struct conn *c)
 	bool https_port = conn_owner(c) != NULL;
 	enum conn_alpn alpn = conn_tls_alpn(c);
 
-	(void)https_port;
-	(void)alpn;
-	c2s_accept(conn_shard(c), c, true, current_tls);
+	if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
+		http_serve(conn_shard(c), c);
+	else
+		c2s_accept(conn_shard(c), c, true, current_tls);
 }
 
 static void on_front_data(struct conn *c, struct str bytes)
@@ -94,6 +101,7 @@ static void on_shard_start(struct shard *s)
 	struct app *app = app_of(s);
 
 	core_start(s, &app->wiring->env);
+	http_start(s, &app->wiring->http);
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
@@ -121,11 +129,48 @@ static void on_kick(void *arg, struct str node)
 	arena_fini(&a);
 }
 
+/* The new account's roster names its inviter already; the other side follows here. */
+static void on_registered(struct shard *s, struct str inviter, struct str jid)
+{
+	roster_befriend(s->core->env, inviter, jid);
+}
+
+static void http_fill(struct app *app, const struct config *c)
+{
+	struct wiring *w = app->wiring;
+
+	w->http = (struct http_config){
+		.accounts = &app->accounts,
+		.store = app->store,
+		.pool = app->pool,
+		.files = w->files,
+		.domain = w->env.domain,
+		.muc = w->env.muc_domain,
+		.name = str_of(config_str(c, "server.name")),
+		.web_url = w->env.web_url,
+		.registration_open = config_bool(c, "registration.open"),
+		.limits = config_bool(c, "limits.enabled"),
+		.metrics_public = config_bool(c, "metrics.public"),
+		.hsts = config_str(c, "tls.certificate")[0] != '\0',
+		.upload_max_bytes = (uint64_t)config_int(c, "upload.max_bytes"),
+		.upload_quota_bytes = (uint64_t)config_int(c, "upload.quota_bytes"),
+		.on_websocket = websocket_accept,
+		.on_registered = on_registered,
+	};
+}
+
 int wiring_start(struct app *app)
 {
 	struct wiring *w = mem_zalloc(sizeof(*w));
 	struct env *env = &w->env;
+	char err[256];
+	int failed = files_open(app->data_dir, &w->files, err, sizeof(err));
 
+	if (failed) {
+		log_error("files.failed", "reason=\"%s\"", err);
+		free(w);
+		return failed;
+	}
 	app->wiring = w;
 	env->shards = &app->shards;
 	env->store = app->store;
@@ -138,9 +183,28 @@ int wiring_start(struct app *app)
 	env->pubsub_domain = host("pubsub", env->domain, &w->pubsub);
 	env->web_url = str_of(app->web_url);
 	env->features = features;
+	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
 	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
 	return shards_start(&app->shards, on_shard_start);
+}
+
+static void on_reload(struct shard *s, struct mail *m)
+{
+	free(m);
+	http_configure(s, &app_of(s)->wiring->http);
+}
+
+static const struct mail_kind MAIL_RELOAD = { .name = "reload", .handle = on_reload, .must_arrive = true };
+
+static void post_all(struct app *app, const struct mail_kind *kind)
+{
+	for (int i = 0; i < app->shards.n; i++) {
+		struct mail *m = mem_zalloc(sizeof(*m));
+
+		m->kind = kind;
+		shard_post(app->shards.v[i], m);
+	}
 }
 
 void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls)
@@ -149,6 +213,8 @@ void wiring_reload(struct app *app, const struct config *config, struct tls_ctx 
 	atomic_store(&app->wiring->env.config, config);
 	if (tls)
 		atomic_store(&app->wiring->tls, tls_ctx_ref(tls));
+	http_fill(app, config);
+	post_all(app, &MAIL_RELOAD);
 }
 
 static void on_stop(struct shard *s, struct mail *m)
@@ -160,28 +226,59 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
 	core_shutdown(s->core);
+	http_stop(s);
 }
 
 static const struct mail_kind MAIL_STOP = { .name = "stop", .handle = on_stop, .must_arrive = true };
+
+/* Everything that was asked of the store is answered before the shards stop: first the writes, then the reads. */
+static void on_flushed(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	atomic_int *left = arg;
+
+	(void)s;
+	(void)status;
+	(void)v;
+	(void)n;
+	atomic_fetch_sub(left, 1);
+}
+
+static void on_written(struct shard *s, void *arg, int status)
+{
+	(void)status;
+	if (store_get(app_of(s)->store, s, STR_NONE, STR("server"), STR("admin"), on_flushed, arg))
+		on_flushed(s, arg, 0, NULL, 0);
+}
+
+static void on_flush(struct shard *s, struct mail *m)
+{
+	struct app *app = app_of(s);
+
+	free(m);
+	if (store_barrier(app->store, s, on_written, &app->wiring->unflushed))
+		on_flushed(s, &app->wiring->unflushed, 0, NULL, 0);
+}
+
+static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
 
 void wiring_stop(struct app *app, int max_ms)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
 
-	for (int i = 0; i < app->shards.n; i++) {
-		struct mail *m = mem_zalloc(sizeof(*m));
-
-		m->kind = &MAIL_STOP;
-		shard_post(app->shards.v[i], m);
-	}
+	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
 	for (int waited = 0; waited < max_ms && metric_get(M_CONNECTIONS_OPEN) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
+	atomic_store(&app->wiring->unflushed, app->shards.n);
+	post_all(app, &MAIL_FLUSH);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
 	shards_stop(&app->shards);
 	for (int i = 0; i < app->shards.n; i++) {
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}
+	files_close(app->wiring->files);
 	free(app->wiring->muc);
 	free(app->wiring->upload);
 	free(app->wiring->pubsub);

@@ -20,6 +20,7 @@ struct core *core_start(struct shard *s, struct env *env)
 
 	c->shard = s;
 	c->env = env;
+	c->started_ms = clock_mono_ms();
 	list_init(&c->idle_users);
 	s->core = c;
 	for (const struct feature *const *f = env->features; *f; f++)

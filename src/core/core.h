@@ -23,6 +23,9 @@ enum {
 	CORE_SLOTS = 8,	      /* features that keep something per shard */
 };
 
+/* Who owns which core->slot. */
+enum core_slot { SLOT_MUC };
+
 /* Shared by all shards; read-only after start but for the configuration pointer. */
 struct env {
 	struct shards *shards;
@@ -43,6 +46,7 @@ struct core {
 	struct list idle_users; /* loaded users without sessions, oldest first */
 	struct timer tick;   /* once a second while there is something to expire */
 	uint64_t last_archive_id;
+	uint64_t started_ms; /* monotonic */
 	struct buf scratch;  /* heads of stanzas while they are written */
 	void *slot[CORE_SLOTS];
 };

@@ -91,32 +91,39 @@ void iq_held_free(struct iq_held *h)
 	free(h);
 }
 
-static const struct iq_route *find_in(const struct feature *f, const struct iq *iq)
+static const struct iq_route *find_in(const struct iq_route *routes, const struct iq *iq)
 {
 	uint8_t type = iq->st->type == IQ_GET ? IQ_ROUTE_GET : IQ_ROUTE_SET;
 
-	for (const struct iq_route *r = f->iq; r && r->ns; r++)
+	for (const struct iq_route *r = routes; r && r->ns; r++)
 		if ((r->targets & iq->target) && (r->types & type) && str_is(iq->el->ns, r->ns) &&
 			(!r->name || str_is(iq->el->name, r->name)))
 			return r;
 	return NULL;
 }
 
+/* Fills the payload. Returns false when st is no request, or a bad one that was answered. */
+static bool read_request(struct iq *iq)
+{
+	struct xml *tree;
+
+	if (iq->st->type != IQ_GET && iq->st->type != IQ_SET)
+		return false; /* an answer to nothing that we asked */
+	tree = stanza_tree(iq->st, core_arena(iq->core));
+	iq->el = tree ? xml_child_any(tree) : NULL;
+	if (!iq->el)
+		iq_error(iq, ERR_BAD_REQUEST, NULL);
+	return iq->el;
+}
+
 void iq_dispatch(struct core *c, struct session *from_session, struct user *u, struct stanza *st, enum iq_target target)
 {
 	struct iq iq = { .core = c, .session = from_session, .user = u, .st = st, .target = target };
-	struct xml *tree;
 
-	if (st->type != IQ_GET && st->type != IQ_SET)
-		return; /* an answer to nothing that we asked */
-	tree = stanza_tree(st, core_arena(c));
-	iq.el = tree ? xml_child_any(tree) : NULL;
-	if (!iq.el) {
-		iq_error(&iq, ERR_BAD_REQUEST, NULL);
+	if (!read_request(&iq))
 		return;
-	}
 	for (const struct feature *const *f = c->env->features; *f; f++) {
-		const struct iq_route *r = find_in(*f, &iq);
+		const struct iq_route *r = find_in((*f)->iq, &iq);
 
 		if (r) {
 			r->handle(&iq);
@@ -124,4 +131,18 @@ void iq_dispatch(struct core *c, struct session *from_session, struct user *u, s
 		}
 	}
 	iq_error(&iq, ERR_SERVICE_UNAVAILABLE, NULL); /* RFC 6120 §8.4 */
+}
+
+void iq_dispatch_routes(struct core *c, struct stanza *st, const struct iq_route *routes)
+{
+	struct iq iq = { .core = c, .st = st, .target = TO_SERVER };
+	const struct iq_route *r;
+
+	if (!read_request(&iq))
+		return;
+	r = find_in(routes, &iq);
+	if (r)
+		r->handle(&iq);
+	else
+		iq_error(&iq, ERR_SERVICE_UNAVAILABLE, NULL);
 }

@@ -59,4 +59,7 @@ void iq_held_free(struct iq_held *held);
 /* Dispatch of requests; results and errors to accounts' bare JIDs go to whoever waits (none yet) and are dropped. */
 void iq_dispatch(struct core *c, struct session *from_session, struct user *u, struct stanza *st, enum iq_target target);
 
+/* A service's own routes (targets TO_SERVER), for requests to its host. */
+void iq_dispatch_routes(struct core *c, struct stanza *st, const struct iq_route *routes);
+
 #endif

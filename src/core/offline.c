@@ -10,14 +10,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/router.h"
 #include "core/sm.h"
 #include "proto/xmpp/ns.h"
 
-enum { KEY_N = 16 };
+enum { KEY_N = 17 };
 
-static struct str key_of(char buf[KEY_N + 1], uint64_t id)
+/* The id in hex and, behind it, whether the archive has the message too: sorted by time. */
+static struct str key_of(char buf[KEY_N + 1], uint64_t id, bool archived)
 {
-	snprintf(buf, KEY_N + 1, "%016llx", (unsigned long long)id);
+	snprintf(buf, KEY_N + 1, "%016llx%c", (unsigned long long)id, archived ? 'a' : 'n');
 	return (struct str){ buf, KEY_N };
 }
 
@@ -35,11 +37,11 @@ void offline_store(struct transit *t)
 	struct blob *packed = stanza_pack(t->st);
 	char key[KEY_N + 1];
 
-	if (!t->id && t->sent_id && jid_bare_eq(t->st->from, t->st->to))
-		store_put(transit_batch(t), t->user->jid.full, STR("offline"), key_of(key, t->sent_id), blob_view(packed));
-	else
-		store_put(transit_batch(t), t->user->jid.full, STR("offline"),
-			key_of(key, t->id ? t->id : archive_id_new(t->core)), blob_view(packed));
+	bool own = jid_bare_eq(t->st->from, t->st->to);
+	uint64_t id = t->id ? t->id : own ? t->sent_id : 0;
+
+	store_put(transit_batch(t), t->user->jid.full, STR("offline"), key_of(key, id ? id : archive_id_new(t->core), id != 0),
+		blob_view(packed));
 	blob_unref(packed);
 	metric_add(M_MESSAGES_OFFLINE, 1);
 }
@@ -49,7 +51,8 @@ static void forget(struct user *u, uint64_t id)
 	struct store_batch *b = store_batch_new();
 	char key[KEY_N + 1];
 
-	store_del(b, u->jid.full, STR("offline"), key_of(key, id));
+	store_del(b, u->jid.full, STR("offline"), key_of(key, id, true));
+	store_del(b, u->jid.full, STR("offline"), key_of(key, id, false));
 	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
 }
 
@@ -85,8 +88,8 @@ static bool key_id(struct str key, uint64_t *out)
 
 	if (key.n != KEY_N)
 		return false;
-	memcpy(text, key.p, KEY_N);
-	text[KEY_N] = '\0';
+	memcpy(text, key.p, KEY_N - 1);
+	text[KEY_N - 1] = '\0';
 	*out = strtoull(text, NULL, 16);
 	return true;
 }
@@ -100,6 +103,11 @@ static void send_one(struct session *s, const struct store_item *item)
 
 	if (!key_id(item->key, &id) || stanza_unpack(item->value, &st))
 		return;
+	if (s->archive_aware && item->key.p[KEY_N - 1] == 'a') { /* XEP-0386: read from the archive */
+		forget(s->user, id);
+		stanza_fini(&st);
+		return;
+	}
 	add_delay(c, &st, archive_id_ms(id));
 	stanza_scan(&st);
 	/* Where it is archived, the archive id is the key (XEP-0359). */
@@ -205,6 +213,11 @@ void offline_give_back(struct session *dying, const struct unacked *un)
 
 	if (un->offline_id || unacked_stanza(u->core, un, &st))
 		return; /* a row in the store waits for the next session already */
+	if (st.kind == ST_IQ) { /* a request that nobody will answer any more */
+		router_error(u->core, &st, ERR_SERVICE_UNAVAILABLE, NULL);
+		stanza_fini(&st);
+		return;
+	}
 	stanza_scan(&st);
 	list_each(s, &u->sessions, in_user) {
 		if (!s->presence || s->priority < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Messages kept for the next sign-in (XEP-0160 1.0.1). Store: kind "offline", key = archive id as 16 hex digits, value = stanza_pack. */
+/* Messages kept for the next sign-in (XEP-0160 1.0.1). Store: kind "offline", key = archive id as 16 hex digits and a (in the archive too) or n, value = stanza_pack. */
 #ifndef CORE_OFFLINE_H
 #define CORE_OFFLINE_H
 

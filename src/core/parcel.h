@@ -11,6 +11,7 @@ struct parcel {
 	struct stanza st; /* strings lie in bytes; the payload is the shared tail */
 	struct jid *to_many; /* several recipients instead of st.to, with their bytes; NULL: one */
 	size_t to_n;
+	bool to_sessions; /* to_many are full JIDs of router_fanout */
 	char bytes[];
 };
 

@@ -152,13 +152,13 @@ static void first_available(struct session *s)
 	}
 }
 
-static void run_hooks(struct session *s, bool up)
+static void run_hooks(struct session *s, struct stanza *st, bool up)
 {
 	for (const struct feature *const *f = s->core->env->features; *f; f++) {
 		if (up && (*f)->on_available)
 			(*f)->on_available(s);
 		else if (!up && (*f)->on_unavailable)
-			(*f)->on_unavailable(s);
+			(*f)->on_unavailable(s, st);
 	}
 }
 
@@ -180,7 +180,7 @@ static void available_out(struct session *s, struct stanza *st)
 	broadcast(s, st);
 	if (first) {
 		first_available(s);
-		run_hooks(s, true);
+		run_hooks(s, st, true);
 		subscription_pending(s);
 	}
 	if (priority >= 0 && (first || was_negative))
@@ -197,7 +197,7 @@ static void unavailable(struct session *s, struct stanza *st)
 		blob_unref(s->presence);
 		s->presence = NULL;
 		s->priority = 0;
-		run_hooks(s, false);
+		run_hooks(s, st, false);
 		broadcast(s, st);
 	}
 	list_each(d, &s->directed, link) {
@@ -221,13 +221,16 @@ void presence_session_gone(struct session *s)
 
 void presence_out(struct session *s, struct stanza *st)
 {
-	bool to_others = st->to.full.n && !(st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED);
+	bool subscription = st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED;
 
-	if (st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED)
+	for (const struct feature *const *f = s->core->env->features; subscription && *f; f++)
+		if ((*f)->on_subscribe)
+			(*f)->on_subscribe(s, st);
+	if (subscription)
 		subscription_out(s->user, st);
-	else if (to_others && st->type == PRES_PROBE)
-		return; /* only servers probe (RFC 6121 §4.3) */
-	else if (to_others)
+	else if (st->to.full.n && st->type == PRES_PROBE)
+		router_route(s->core, st);
+	else if (st->to.full.n)
 		directed_out(s, st);
 	else if (st->type == PRES_AVAILABLE)
 		available_out(s, st);
@@ -261,6 +264,18 @@ void presence_hide_from(struct user *u, struct jid to)
 		router_route(u->core, &st);
 		stanza_fini(&st);
 	}
+}
+
+bool presence_shared(const struct session *s, struct jid with)
+{
+	struct directed *d;
+
+	if (jid_bare_eq(with, s->user->jid) || (s->presence && roster_sees_us(roster_get(s->user, jid_bare_str(with)))))
+		return true;
+	list_each(d, &s->directed, link)
+		if (jid_bare_eq(d->to, with))
+			return true;
+	return false;
 }
 
 void presence_probe(struct session *s, struct jid contact)

@@ -15,6 +15,8 @@ void presence_session_gone(struct session *s);
 void presence_show_to(struct user *u, struct jid to);
 /* Unavailable presence to somebody who may no longer see it. */
 void presence_hide_from(struct user *u, struct jid from);
+/* Does the session share its presence with this address, by subscription or directed presence (RFC 6121 §8.5.3.1)? */
+bool presence_shared(const struct session *s, struct jid with);
 /* Asks for the presence of one contact, or of all (at sign-in), for a session. */
 void presence_probe(struct session *s, struct jid contact);
 

@@ -54,6 +54,7 @@ struct parcel *parcel_new(const struct transit *t)
 	pack_str(at, st->origin_id, &p->st.origin_id);
 	p->to_many = NULL;
 	p->to_n = 0;
+	p->to_sessions = false;
 	return p;
 }
 
@@ -105,7 +106,7 @@ static void account_iq(struct user *u, struct transit *t)
 		return;
 	}
 	s = user_resource(u, jid_resource(st->to));
-	if (s)
+	if (s && (!request || presence_shared(s, st->from) || str_eq(st->from.full, t->core->env->domain)))
 		session_send(s, st, NULL);
 	else if (request)
 		router_error(t->core, st, ERR_SERVICE_UNAVAILABLE, NULL);
@@ -119,7 +120,7 @@ static void account_ready(struct user *u, struct transit *t)
 	if (!u || u->state == USER_FAILED) {
 		bounce(t, u ? ERR_INTERNAL_SERVER_ERROR : ERR_RESOURCE_CONSTRAINT, "Try again in a moment.");
 	} else if (u->state == USER_ABSENT) { /* RFC 6121 §8.5.1 */
-		if (st->kind == ST_PRESENCE)
+		if (st->kind == ST_PRESENCE || (st->kind == ST_MESSAGE && st->type == MSG_HEADLINE))
 			transit_finish(t);
 		else
 			bounce(t, ERR_SERVICE_UNAVAILABLE, NULL);
@@ -221,9 +222,47 @@ static void deliver_one(struct core *c, struct stanza *st, struct jid to)
 	to_account(&t);
 }
 
+/* ---- the same payload for many sessions ---- */
+
+/* The error goes by mail even within this shard: the service may be walking its occupants. */
+static void session_missed(struct core *c, struct stanza *st, const struct jid *to)
+{
+	struct stanza err;
+	struct parcel *p;
+
+	if (st->kind != ST_MESSAGE)
+		return;
+	st->to = *to;
+	if (!stanza_error_reply(core_arena(c), st, ERR_RECIPIENT_UNAVAILABLE, NULL, &err))
+		return;
+	p = parcel_new(&(struct transit){ .core = c, .st = &err });
+	if (shard_post(core_shard_of(c, jid_bare_str(err.to)), &p->mail))
+		parcel_discard(&p->mail);
+	stanza_fini(&err);
+}
+
+static void to_session(struct core *c, struct stanza *st, const struct jid *to)
+{
+	struct user *u = user_find(c, jid_bare_str(*to));
+	struct session *s = u ? user_resource(u, jid_resource(*to)) : NULL;
+
+	if (!s)
+		session_missed(c, st, to);
+	else if (!user_blocks(u, st->from))
+		session_send(s, st, to);
+}
+
+struct shard *router_home(struct core *c, struct jid jid)
+{
+	return str_eq(jid_domain(jid), c->env->domain) && jid.node_n ? core_shard_of(c, jid_bare_str(jid)) : NULL;
+}
+
 void parcel_arrive(struct parcel *p)
 {
-	if (p->to_n) {
+	if (p->to_sessions) {
+		for (size_t i = 0; i < p->to_n; i++)
+			to_session(p->t.core, &p->st, &p->to_many[i]);
+	} else if (p->to_n) {
 		for (size_t i = 0; i < p->to_n; i++)
 			deliver_one(p->t.core, &p->st, p->to_many[i]);
 	} else {
@@ -278,4 +317,46 @@ void router_route_many(struct core *c, struct stanza *st, const struct jid *to, 
 		if (shard_post(sh, &p->mail))
 			parcel_discard(&p->mail);
 	}
+}
+
+/* Recipients of one shard, in one mail. */
+static void fanout_shard(struct core *c, struct stanza *st, struct shard *home, const struct jid *const *to, size_t n)
+{
+	struct parcel *p = parcel_new(&(struct transit){ .core = c, .st = st });
+
+	parcel_many(p, to, n);
+	p->to_sessions = true;
+	if (shard_post(home, &p->mail))
+		parcel_discard(&p->mail);
+}
+
+void router_fanout(struct core *c, struct stanza *st, const struct fanout_to *const *to, size_t n)
+{
+	struct arena *a = core_arena(c);
+	struct arena_mark mark = arena_mark(a);
+	const struct jid **group = arena_alloc(a, n * sizeof(*group));
+	bool away[SHARDS_MAX] = { false };
+
+	stanza_tail(st);
+	for (size_t i = 0; i < n; i++) {
+		if (to[i]->home == c->shard) {
+			to_session(c, st, &to[i]->jid);
+		} else if (to[i]->home) {
+			away[to[i]->home->index] = true;
+		} else {
+			st->to = to[i]->jid;
+			router_route(c, st);
+		}
+	}
+	for (int k = 0; k < c->env->shards->n; k++) {
+		struct shard *home = c->env->shards->v[k];
+		size_t m = 0;
+
+		for (size_t i = 0; away[k] && i < n; i++)
+			if (to[i]->home == home)
+				group[m++] = &to[i]->jid;
+		if (m)
+			fanout_shard(c, st, home, group, m);
+	}
+	arena_release(a, mark);
 }

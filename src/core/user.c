@@ -131,6 +131,8 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 			u->state = USER_FAILED;
 		else if (!l->feature && n == 0)
 			u->state = USER_ABSENT;
+		else if (!l->feature)
+			account_item_admin(v->value, &u->admin);
 		for (size_t i = 0; l->feature && i < n && u->state == USER_LOADING; i++)
 			l->feature->user_item(u, v[i].key, v[i].value);
 		if (--u->loads == 0)

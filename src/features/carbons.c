@@ -67,7 +67,10 @@ static void copy_to(struct transit *t, const char *direction, const struct sessi
 
 static enum verdict sent(struct transit *t)
 {
-	if (t->session && eligible(t->st))
+	bool own = jid_bare_eq(t->st->from, t->st->to);
+
+	/* What goes to oneself reaches all sessions, or the named one, as it is. */
+	if (t->session && eligible(t->st) && !own)
 		copy_to(t, "sent", t->session);
 	return PASS;
 }
@@ -77,7 +80,7 @@ static enum verdict received(struct transit *t)
 {
 	struct session *target, *s;
 
-	if (!t->delivered || !eligible(t->st))
+	if (!t->delivered || !eligible(t->st) || jid_bare_eq(t->st->from, t->st->to))
 		return PASS;
 	target = jid_is_bare(t->st->to) ? NULL : user_resource(t->user, jid_resource(t->st->to));
 	if (target) {

@@ -2,7 +2,9 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_carbons, feature_messaging, feature_ping, feature_roster, feature_session_legacy;
+extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+	feature_keep, feature_messaging, feature_ping, feature_register, feature_roster, feature_session_legacy, feature_small,
+	feature_upload;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -10,5 +12,14 @@ const struct feature *const features[] = {
 	&feature_ping,
 	&feature_session_legacy,
 	&feature_carbons,
+	&feature_archive,
+	&feature_blocking,
+	&feature_disco,
+	&feature_small,
+	&feature_keep,
+	&feature_commands,
+	&feature_invite,
+	&feature_register,
+	&feature_upload,
 	NULL,
 };

@@ -60,18 +60,13 @@ static enum verdict to_full(struct transit *t)
 		t->delivered = true;
 		return PASS;
 	}
-	switch (t->st->type) { /* §8.5.3.2.1 */
-	case MSG_GROUPCHAT:
-		unavailable(t, "groupchat to a resource that is not there");
-		return STOP;
-	case MSG_ERROR:
-		return STOP;
-	case MSG_HEADLINE:
-		return STOP;
-	default:
+	if (t->st->type == MSG_CHAT) { /* §8.5.3.2.1: as to the bare JID */
 		to_all(t);
 		return PASS;
 	}
+	if (t->st->type == MSG_GROUPCHAT || t->st->type == MSG_NORMAL)
+		unavailable(t, "no such resource");
+	return STOP;
 }
 
 /* To the bare JID: RFC 6121 §8.5.2. */

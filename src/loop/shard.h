@@ -31,6 +31,7 @@ struct mail {
 
 struct shards;
 struct core; /* what lives in the shard above the loop; set by core */
+struct http; /* the same; set by http */
 
 struct shard {
 	struct loop loop;
@@ -40,6 +41,7 @@ struct shard {
 	uint64_t conn_seq; /* numbers connections for the log */
 	char *io_buf;	   /* SHARD_IO_BYTES of scratch for one read or one chunk of a file */
 	struct core *core;
+	struct http *http;
 	struct shard_private *priv; /* thread, mailbox */
 };
 

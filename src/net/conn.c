@@ -50,6 +50,8 @@ static void kill_conn(struct conn *c)
 	conn_out_free(c);
 	free(c->move);
 	c->move = NULL;
+	if (c->counts)
+		counts_leave(c->counts, c->cell);
 	metric_add(M_CONNECTIONS_OPEN, -1);
 	if (!c->calls)
 		free(c);
@@ -142,7 +144,7 @@ static void on_time(struct timer *t)
 	} else if (c->handshaking || c->tls_wanted) {
 		metric_add(M_TLS_HANDSHAKES_FAILED, 1);
 		conn_fail(c, -ETIMEDOUT);
-	} else if (c->pauses) {
+	} else if (c->pauses && !conn_has_out(c)) {
 		conn_arm(c); /* it is we who do not read */
 	} else if (idle_ms >= c->idle_ms) {
 		conn_fail(c, -ETIMEDOUT);
@@ -274,13 +276,15 @@ static void shut(struct conn *c)
 /* Sends and does what waited for the output to leave. */
 static void write_output(struct conn *c)
 {
-	int rc = conn_flush(c);
+	int rc;
 
+	c->shard->loop.doing = "conn.flush";
+	rc = conn_flush(c);
 	if (rc) {
 		conn_fail(c, rc);
 		return;
 	}
-	if (c->over_high && conn_out_pending(c) < CONN_OUT_HIGH) {
+	if (c->over_high && conn_out_pending(c) < CONN_OUT_HIGH && !c->files) {
 		c->over_high = false;
 		if (c->h && c->h->on_drain)
 			c->h->on_drain(c);
@@ -309,7 +313,6 @@ static void on_ready(struct watch *w, uint32_t events)
 	bool in = events & (EPOLLIN | EPOLLHUP | EPOLLERR);
 
 	conn_enter(c);
-	c->shard->loop.doing = "conn";
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
 		in |= c->in_blocked;
 		c->in_blocked = false;
@@ -340,7 +343,6 @@ static void on_work(struct deferred *d)
 		return;
 	}
 	conn_enter(c);
-	c->shard->loop.doing = "conn.flush";
 	if (c->err)
 		conn_fail(c, c->err);
 	if (!c->dead && c->read_more && wants_input(c) && c->state == CONN_OPEN && !c->handshaking)

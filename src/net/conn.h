@@ -24,7 +24,7 @@ struct conn_handler {
 	void (*on_data)(struct conn *c, struct str bytes);
 	/* TLS is up (conn_alpn, conn_tls_* can be asked). NULL: not interested. */
 	void (*on_tls)(struct conn *c);
-	/* Output fell under CONN_OUT_HIGH after it was over it. NULL: not interested. */
+	/* Output fell under CONN_OUT_HIGH after it was over it, or the queued files have left. NULL: not interested. */
 	void (*on_drain)(struct conn *c);
 	/* The connection is gone; err 0 for an orderly end, -errno otherwise. The owner drops its pointer; the conn frees itself. */
 	void (*on_close)(struct conn *c, int err);
@@ -48,6 +48,10 @@ const char *conn_tls_sni(const struct conn *c);	 /* NULL: none */
 int conn_tls_exporter(struct conn *c, uint8_t out[32]);
 /* RFC 5929 tls-server-end-point. Returns 0 and the hash in the arena; -ENOTSUP. */
 int conn_tls_end_point(struct conn *c, struct arena *a, struct str *out);
+
+/* RFC 5929 tls-unique: the client's Finished message, in the arena. RFC 9266 leaves it undefined for TLS 1.3, where clients in the field
+ * use it all the same; there each handshake is full, so it is as unique. Returns 0; -ENOTSUP (as conn_tls_exporter). */
+int conn_tls_unique(struct conn *c, struct arena *a, struct str *out);
 
 /* Appends to the output; leaves at the end of the turn. Over CONN_OUT_MAX the connection is reset (on_close -ENOBUFS). */
 void conn_write(struct conn *c, struct str bytes);

@@ -104,6 +104,7 @@ void conn_write_file(struct conn *c, int fd, uint64_t offset, uint64_t n)
 	while (*last)
 		last = &(*last)->next;
 	*last = f;
+	c->over_high = true;
 	conn_dirty(c);
 }
 
@@ -121,7 +122,6 @@ static int refill(struct conn *c)
 		c->out.n += (size_t)n;
 		f->offset += (uint64_t)n;
 		f->left -= (uint64_t)n;
-		c->last_in_ms = c->shard->loop.now_ms; /* a peer that takes a long file is not idle */
 	}
 	if (f->left)
 		return 0;
@@ -165,6 +165,8 @@ static int send_out(struct conn *c)
 		if (rc < 0)
 			return (int)rc;
 		c->out_sent += (size_t)rc;
+		if (c->pauses || c->files)
+			c->last_in_ms = c->shard->loop.now_ms; /* a peer that takes a long file is not idle */
 	}
 	buf_free(&c->out);
 	c->out_sent = 0;

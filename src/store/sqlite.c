@@ -28,7 +28,7 @@ static const char *const texts[SQL_N] = {
 	[SQL_ITEM_INSERT] = "INSERT INTO item(owner,kind,key,value) VALUES(?1,?2,?3,?4)",
 	[SQL_ITEM_VALUE] = "SELECT value FROM item WHERE owner=?1 AND kind=?2 AND key=?3",
 	[SQL_ITEM_DEL] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key=?3",
-	[SQL_ITEM_DEL_OWNER] = "DELETE FROM item WHERE owner=?1 AND substr(key,1,length(?2))=?2",
+	[SQL_ITEM_DEL_OWNER] = "DELETE FROM item WHERE owner=?1 AND (length(?2)=0 OR substr(key,1,length(?2))=?2)",
 	[SQL_ITEM_DEL_KIND] = "DELETE FROM item WHERE owner=?1 AND kind=?2",
 	[SQL_ITEM_DEL_PREFIX] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 AND substr(key,1,length(?3))=?3",
 	[SQL_ITEM_LIST] = "SELECT key,value FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 ORDER BY key",

@@ -33,7 +33,9 @@ void stream_fini(struct stream *st)
 	st->auth = NULL;
 	free(st->node);
 	free(st->client);
-	st->node = st->client = NULL;
+	free(st->token);
+	free(st->from);
+	st->node = st->client = st->token = st->from = NULL;
 }
 
 void stream_write_xml(struct stream *st, const struct xml *el)
@@ -241,6 +243,8 @@ static bool head_ok(struct stream *st, const struct xml *head)
 		stream_error(st, "invalid-namespace", NULL);
 	else if (!str_is(head->name, name))
 		stream_error(st, "bad-format", NULL);
+	else if (!st->link->websocket && !str_is(xml_get(head, "xmlns"), NS_CLIENT))
+		stream_error(st, "invalid-namespace", NULL); /* RFC 6120 §4.8.3 */
 	else if (to.p && (to.n > HEAD_TEXT_MAX || jid_nameprep(a, to, &host) || !str_eq(host, st->core->env->domain)))
 		stream_error(st, "host-unknown", "This server does not serve that domain.");
 	else if (!str_starts(version, STR("1."))) /* RFC 6120 §4.7.5 */
@@ -253,6 +257,7 @@ static bool head_ok(struct stream *st, const struct xml *head)
 void stream_opened(struct stream *st, const struct xml *head)
 {
 	struct arena *a = core_arena(st->core);
+	struct jid from;
 
 	if (st->state != STREAM_START && st->state != STREAM_AUTHED) {
 		stream_error(st, "bad-format", "A stream head was not expected here.");
@@ -264,6 +269,8 @@ void stream_opened(struct stream *st, const struct xml *head)
 	}
 	if (!head_ok(st, head))
 		return;
+	free(st->from);
+	st->from = jid_parse(a, xml_get(head, "from"), &from) ? NULL : str_dup(jid_bare_str(from));
 	if (!st->authed)
 		st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
 	stream_features(st);
@@ -288,6 +295,42 @@ static void stanza(struct stream *st, struct xml *el)
 		stream_error(st, "invalid-from", NULL);
 }
 
+static void unauth_wait(void *link)
+{
+	stream_wait(link);
+}
+
+static bool unauth_reply(void *link, const struct xml *el, bool waited)
+{
+	struct stream *st = link;
+
+	if (waited && !stream_woken(st))
+		return false;
+	stream_write_xml(st, el);
+	if (waited)
+		stream_proceed(st);
+	return true;
+}
+
+static void unauth_keep_token(void *link, const char *token)
+{
+	struct stream *st = link;
+
+	free(st->token);
+	st->token = mem_strdup(token);
+}
+
+/* Registration before sign-in (XEP-0077, XEP-0445): a feature's routes answer without a session. */
+static void unauth_iq_element(struct stream *st, struct xml *el)
+{
+	const struct unauth u = { st, unauth_reply, unauth_wait, unauth_keep_token, st->token };
+
+	for (const struct feature *const *p = st->core->env->features; *p; p++)
+		if ((*p)->unauth_iq && (*p)->unauth_iq(st->core, el, &u))
+			return;
+	stream_error(st, "not-authorized", NULL);
+}
+
 static const struct {
 	const char *ns, *name; /* name NULL: any */
 	int states;
@@ -300,7 +343,7 @@ static const struct {
 	{ NS_SASL2, NULL, STREAM_SECURE, sasl2_element },
 	{ NS_CLIENT, NULL, STREAM_AUTHED, bind_element },
 	{ NS_SM, NULL, STREAM_AUTHED, bind_resume_element },
-	{ NS_CLIENT, "iq", STREAM_SECURE, stream_unauth_iq },
+	{ NS_CLIENT, "iq", STREAM_SECURE, unauth_iq_element },
 };
 
 void stream_element(struct stream *st, struct xml *el, size_t bytes)
@@ -320,32 +363,6 @@ void stream_element(struct stream *st, struct xml *el, size_t bytes)
 		stream_error(st, str_is(el->ns, NS_CLIENT) ? "not-authorized" : "unsupported-stanza-type", NULL);
 	else
 		stream_error(st, "unsupported-stanza-type", NULL);
-}
-
-/* Registration before sign-in (XEP-0077, XEP-0445): a feature's routes answer without a session. */
-void stream_unauth_iq(struct stream *st, struct xml *el)
-{
-	for (const struct feature *const *p = st->core->env->features; *p; p++)
-		if ((*p)->unauth_iq && (*p)->unauth_iq(st->core, el, &(struct unauth){ st, stream_unauth_reply, stream_unauth_wait }))
-			return;
-	stream_error(st, "not-authorized", NULL);
-}
-
-void stream_unauth_wait(void *link)
-{
-	stream_wait(link);
-}
-
-bool stream_unauth_reply(void *link, const struct xml *el, bool waited)
-{
-	struct stream *st = link;
-
-	if (waited && !stream_woken(st))
-		return false;
-	stream_write_xml(st, el);
-	if (waited)
-		stream_proceed(st);
-	return true;
 }
 
 static void close_now(struct stream *st)

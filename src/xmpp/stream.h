@@ -62,6 +62,8 @@ struct stream {
 	bool sasl2;
 	char *node;		/* authenticated localpart */
 	char *client;		/* user-agent id of SASL2; NULL */
+	char *from;		/* bare JID that the stream head names; NULL: none */
+	char *token;		/* invitation shown before registration; NULL */
 	void (*go_on)(struct stream *st); /* step to take in the user's shard, or when something is there */
 };
 
@@ -83,11 +85,6 @@ void stream_error(struct stream *st, const char *condition, const char *text);
 void stream_xml_error(struct stream *st, int error);
 void stream_write_xml(struct stream *st, const struct xml *el);
 void stream_features(struct stream *st);
-/* Registration before authentication: see core/feature.h. */
-void stream_unauth_iq(struct stream *st, struct xml *el);
-bool stream_unauth_reply(void *link, const struct xml *el, bool waited);
-void stream_unauth_wait(void *link);
-
 /* Input waits from stream_wait until stream_woken. The latter returns false when the connection went meanwhile. */
 void stream_wait(struct stream *st);
 bool stream_woken(struct stream *st);

@@ -10,12 +10,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct config *c = config_new(options_all());
+	struct config *c = options_new();
 	struct buf out = { 0 };
 	char err[400];
 
 	if (config_file_parse(c, "fuzz", (struct str){ (const char *)data, size }, err, sizeof(err)) == 0) {
-		struct config *again = config_new(options_all());
+		struct config *again = options_new();
 
 		config_explain(c, &out);
 		must(config_file_parse(again, "explained", buf_view(&out), err, sizeof(err)) == 0);

@@ -18,7 +18,7 @@ static int parse(struct config *c, const char *text)
 
 TEST(reads_sections_and_single_words)
 {
-	struct config *c = config_new(options_all());
+	struct config *c = options_new();
 
 	assert_int_equal(parse(c, "# hello\nshards: 2\nserver:\n  domain: example.org\n  name: '鸿雁'\nlog:\n"
 				  "listen:\n  c2s: \"*:6222\"\n  https: \"\"\n"), 0);
@@ -32,7 +32,7 @@ TEST(reads_sections_and_single_words)
 
 TEST(takes_empty_files)
 {
-	struct config *c = config_new(options_all());
+	struct config *c = options_new();
 
 	assert_int_equal(parse(c, ""), 0);
 	assert_int_equal(parse(c, "# only a comment\n"), 0);
@@ -63,7 +63,7 @@ TEST(names_file_and_line_of_each_mistake)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct config *c = config_new(options_all());
+		struct config *c = options_new();
 
 		assert_int_equal(parse(c, rows[i].text), -EINVAL);
 		if (strncmp(sentence, rows[i].want, strlen(rows[i].want)) != 0)
@@ -74,7 +74,7 @@ TEST(names_file_and_line_of_each_mistake)
 
 TEST(reads_what_explain_writes)
 {
-	struct config *c = config_new(options_all()), *d = config_new(options_all());
+	struct config *c = options_new(), *d = options_new();
 	struct buf first = { 0 }, second = { 0 };
 	char err[300];
 
@@ -94,7 +94,7 @@ TEST(reads_what_explain_writes)
 
 TEST(says_why_a_file_cannot_be_read)
 {
-	struct config *c = config_new(options_all());
+	struct config *c = options_new();
 
 	assert_int_equal(config_file_load(c, "/nonexistent/anser.yaml", sentence, sizeof(sentence)), -ENOENT);
 	assert_non_null(strstr(sentence, "/nonexistent/anser.yaml: No such file"));
@@ -113,12 +113,12 @@ TEST(holds_rules_over_several_options)
 		{ "web.public_url", "http://a", "must be https://" },
 		{ "web.public_url", "https://a/", "without a /" },
 	};
-	struct config *c = config_new(options_all());
+	struct config *c = options_new();
 
 	assert_int_equal(options_check(c, sentence, sizeof(sentence)), 0);
 	config_free(c);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		c = config_new(options_all());
+		c = options_new();
 		assert_int_equal(config_set(c, rows[i].name, rows[i].value, sentence, sizeof(sentence)), 0);
 		assert_int_equal(options_check(c, sentence, sizeof(sentence)), -EINVAL);
 		assert_non_null(strstr(sentence, rows[i].want));

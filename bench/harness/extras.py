@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Measurements that stop and start servers: kill -9, start-up, and two shards."""
+
+import random
+import sys
+
+from plan import Figure, Step
+
+DURABLE = [
+    Figure("acked", "acknowledged", "messages", digits=0),
+    Figure("acked_but_lost", "acknowledged, then lost", "messages", 0, digits=0),
+    Figure("acked_not_in_recipients_archive", "acknowledged, not in the recipient's archive", "messages",
+           0, digits=0),
+    Figure("acked_not_in_senders_archive", "acknowledged, not in the sender's archive", "messages", 0,
+           digits=0),
+    Figure("repeated_but_lost", "repeated after the restart, then lost", "messages", 0, digits=0),
+    Figure("archived_twice", "archived twice (repeats carry the same origin-id)", "messages", 0, digits=0),
+]
+
+START = [
+    Figure("exec_to_login_ms", "exec to first login answered", "ms", 50),
+    Figure("rss_kb", "memory after it", "kB", 25600, digits=0),
+]
+
+SHARDS = [
+    Figure("message_per_s", "throughput", "messages/s", lower=False, digits=0),
+    Figure("cpu_us_per_message", "server CPU per message", "µs"),
+    Figure("generator_us_per_message", "generator's CPU per message", "µs"),
+]
+
+# With two cores the generator takes most of one, so the throughput of two shards cannot show. What
+# two shards could do with a core each follows from the CPU per message, if both are equally busy.
+CAPACITY = Figure("capacity_ratio", "capacity of two shards, in shards (2 × CPU of one / CPU of two)", "",
+                  1.7, lower=False, digits=2)
+
+STEPS = [
+    Step("durable-online", [], DURABLE, "kill -9 at 100 messages/s, recipient on line"),
+    Step("durable-offline", [], DURABLE, "kill -9 at 100 messages/s, recipient off line"),
+    Step("start", [], START, "Start-up, empty database"),
+    Step("start-million", [], [Figure("exec_to_login_ms", "exec to first login answered", "ms", 200)],
+         "Start-up, 1,000,000 archived messages"),
+    Step("shards-1", [], SHARDS, "Chat, 100 pairs, 8 in flight, one shard, nothing pinned"),
+    Step("shards-2", [], [*SHARDS, CAPACITY], "Chat, 100 pairs, 8 in flight, two shards, nothing pinned"),
+]
+
+CHAT = ["chat", "--pairs", "100", "--window", "8"]
+
+
+def durable(bench, label, state, offline):
+    """Kills the server under load, starts it again and asks what is left."""
+    server = bench.server(label, state)
+    log = state + "/durable.log"
+    common = ["--log", log, "--offline", str(int(offline))]
+    try:
+        server.start(10)
+        sent = bench.generate(server, ["durable-send", "--rate", "100", "--kill-after-ms", str(random.randint(1500, 4500)),
+                                       "--server-pids", str(server.pid), *common])
+        server.process.wait()
+        if sent is None:
+            return
+        server.start(keep=True)
+        found = bench.generate(server, ["durable-check", *common])
+        if found is not None:
+            name = "durable-offline" if offline else "durable-online"
+            bench.keep(label, name, found)
+            print(f"  {label:14} {name:16} acked {found['acked']}, lost {found['acked_but_lost']}",
+                  file=sys.stderr)
+    finally:
+        server.wipe()
+
+
+def start(bench, label, state, name, fill):
+    """Starts the stopped server anew and measures until the first login."""
+    server = bench.server(label, state)
+    try:
+        server.start(200)
+        if fill and bench.generate(server, ["chat", "--pairs", "100", "--window", "16", "--count",
+                                            str(fill), "--server-pids", str(server.pid)]) is None:
+            return
+        server.stop()
+        environment = [f"{k}={v}" for k, v in server.environment().items() if bench_variable(k)]
+        values = bench.generate(server, ["start"], after=["--", "taskset", "-c", "0", "env", *environment,
+                                                          *server.command()])
+        if values is not None:
+            bench.keep(label, name, values)
+            print(f"  {label:14} {name:16} {values['exec_to_login_ms']:.1f} ms", file=sys.stderr)
+    finally:
+        server.wipe()
+
+
+def bench_variable(name):
+    return name.startswith(("EJABBERD", "ERL", "HOME"))
+
+
+def shards(bench, label, state, count):
+    server = bench.server(label, state, pin=None, shards=count)
+    try:
+        server.start(200)
+        seconds = ["--seconds", "1.5" if bench.args.quick else "4"]
+        values = bench.generate(server, [*CHAT, *seconds, "--server-pids", str(server.pid)], pin=None)
+        if values is not None:
+            one = bench.results.get(label, {}).get("shards-1", {}).get("cpu_us_per_message")
+            if count == 2 and one:
+                values["capacity_ratio"] = 2 * one[-1] / values["cpu_us_per_message"]
+            bench.keep(label, f"shards-{count}", values)
+            print(f"  {label:14} shards-{count}: {values['message_per_s']:.0f} messages/s", file=sys.stderr)
+    finally:
+        server.wipe()
+
+
+def round(bench, label, state):
+    """One round of everything here for one server. The relay has nothing to lose or to start."""
+    if label == "floor":
+        return
+    jobs = [("durable-online", lambda: durable(bench, label, state, False)),
+            ("durable-offline", lambda: durable(bench, label, state, True)),
+            ("start", lambda: start(bench, label, state, "start", 0))]
+    if label == "anser":
+        if bench.args.million:
+            jobs.append(("start-million", lambda: start(bench, label, state, "start-million", 500000)))
+        jobs += [("shards-1", lambda: shards(bench, label, state, 1)),
+                 ("shards-2", lambda: shards(bench, label, state, 2))]
+    for name, job in jobs:
+        if not bench.takes(name):
+            continue
+        try:
+            job()
+        except Exception as error:  # one server's trouble must not end the others' measurement
+            bench.notes.append(f"{label}: {name}: {error}")
+            print("  FAILED", label, name, error, file=sys.stderr)

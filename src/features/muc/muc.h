@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* XEP-0045 1.35 rooms: what the files of this folder share. A room lives in the shard that owns its JID.
+ * Private to features/muc. */
+#ifndef FEATURES_MUC_MUC_H
+#define FEATURES_MUC_MUC_H
+
+#include "base/list.h"
+#include "core/feature.h"
+#include "features/muc/privilege.h"
+#include "features/muc/config.h"
+
+enum {
+	MUC_ROOMS_MAX = 20000,	    /* rooms in memory, per shard */
+	MUC_OCCUPANTS_MAX = 10000,  /* nicks of one room, whatever its configuration says */
+	MUC_OVER_MAX = 50,	    /* admins and owners who may enter a full room (§7.2.9) */
+	MUC_SEATS_PER_NICK_MAX = 32,
+	MUC_NICK_MAX = 256,	    /* bytes */
+	MUC_AFFILS_MAX = 10000,
+	MUC_SUBJECT_MAX = 4096,
+	MUC_REASON_MAX = 1024,
+	MUC_ITEMS_MAX = 500,	    /* of one admin request */
+	MUC_INVITES_MAX = 20,	    /* of one message */
+	MUC_WAITING_MAX = 1000,	    /* stanzas that wait while a room loads */
+	MUC_IQS_MAX = 128,	    /* requests between occupants that wait for their answer, per room */
+	MUC_SEEN = 256,		    /* messages that a retry is compared with */
+	MUC_IDLE_MS = 60000,	    /* an empty persistent room leaves memory after this */
+	MUC_LOCK_MS = 300000,	    /* then a new room gets its default configuration */
+	MUC_LIST_MAX = 100,	    /* rooms of one page of the service's items */
+};
+
+struct muc; /* per shard */
+struct room;
+
+/* One nick in a room: §4.1 "occupant". Several sessions of the same user may share it (§7.2.8). */
+struct occupant {
+	struct room *room;
+	struct jid jid;	   /* ROOM/NICK, own bytes */
+	struct jid real;   /* bare, own bytes */
+	enum role role;
+	enum affil affil;
+	struct list seats; /* struct seat, longest first */
+	uint16_t seats_n;
+	struct seat *shown; /* whose presence the others see */
+	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
+	char id[48];	    /* XEP-0421 */
+};
+
+/* A session in a room. */
+struct seat {
+	struct list in_occupant;
+	struct occupant *o;
+	struct fanout_to real; /* full JID, own bytes */
+	struct blob *inner;    /* children of its last presence, without the end tag */
+	uint32_t at;	       /* place in room->seats */
+};
+
+/* An affiliation. */
+struct affil_entry {
+	enum affil affil;
+	char *nick; /* reserved; NULL: none */
+	char *reason;
+	struct str jid; /* bare JID or domain, own bytes behind */
+	char bytes[];
+};
+
+struct hist {
+	struct blob *packed; /* as archived */
+	struct blob *tail;   /* with the delay; NULL: to be made */
+	uint64_t ms;
+};
+
+struct seen {
+	uint64_t key, id; /* hash of who said it and its id; archive id or 0 */
+};
+
+/* A request between occupants under way. */
+struct iq_wait {
+	struct jid asker, answerer, asked; /* full JID; as it was sent to; occupant JID */
+	struct str id;
+	char bytes[];
+};
+
+enum room_state { ROOM_LOADING, ROOM_ABSENT, ROOM_LOCKED, ROOM_OPEN };
+
+struct room {
+	struct muc *muc;
+	struct core *core;
+	struct jid jid; /* bare, own bytes */
+	enum room_state state;
+	bool busy;	/* a stanza is being handled: others wait */
+	bool failed;	/* the store could not say */
+	struct room_config cfg;
+	uint64_t created_ms;
+	struct map affils;   /* bare JID → struct affil_entry */
+	struct map reserved; /* nick → struct affil_entry */
+	struct map nicks;    /* nick → struct occupant */
+	struct map reals;    /* full JID → struct seat */
+	struct seat **seats;
+	uint32_t seats_n, seats_cap;
+	struct blob *subject; /* packed message; NULL: never set */
+	uint64_t subject_ms;
+	struct hist hist[MUC_HISTORY_MAX]; /* ring */
+	uint32_t hist_at, hist_n;
+	struct seen *seen; /* MUC_SEEN; NULL: nothing yet */
+	uint32_t seen_at;
+	struct iq_wait **iqs; /* ring of MUC_IQS_MAX; NULL: none yet */
+	uint32_t iqs_at;
+	struct parcel *first_waiting, *last_waiting;
+	uint32_t waiting_n;
+	struct list idle; /* in muc->idle while nobody is inside */
+	uint64_t idle_since_ms;
+	struct timer lock;
+};
+
+struct muc {
+	struct core *core;
+	struct map rooms; /* bare JID → struct room */
+	struct list idle; /* oldest first */
+	struct timer tick;
+};
+
+/* ---- room.c: the room and its storage ---- */
+
+void muc_stanza(struct muc *m, struct transit *t); /* to a room: takes over t */
+void rooms_free(struct muc *m);
+void room_create(struct room *r, struct jid owner);
+void room_unlock(struct room *r);
+/* Removes everything of the room from memory and store; occupants must be gone. */
+void room_forget(struct room *r);
+struct store_batch *room_batch(struct store_batch **b);
+/* Writes all of a room, or takes it out of the store, as its configuration says. */
+void room_save(struct room *r, struct store_batch **b);
+void room_save_affil(struct room *r, struct store_batch **b, struct str jid);
+void room_save_subject(struct room *r, struct store_batch **b);
+/* Commits what was collected; then the result of iq goes out. b NULL: at once. */
+void room_commit(struct room *r, struct store_batch *b, struct iq *iq);
+struct affil_entry *room_affil(const struct room *r, struct str bare); /* NULL: none */
+enum affil room_affil_of(const struct room *r, struct jid j); /* also by domain */
+/* Sets or removes an affiliation. nick p NULL: as before; empty: no reserved nick. Returns 0; -ENOSPC. */
+int room_set_affil(struct room *r, struct str bare, enum affil to, struct str nick, struct str reason);
+struct str room_title(const struct room *r); /* name or node */
+
+/* ---- occupant.c: who is inside and what they see ---- */
+
+/* What a presence says beside the state of its occupant. */
+struct notice {
+	enum stanza_type type;
+	uint16_t codes[4]; /* for everybody; ends with 0 */
+	uint16_t own[6];   /* beside 110, for the occupant only; ends with 0 */
+	struct str id;	   /* of the occupant's own copy */
+	struct str nick;   /* the new one, with 303 */
+	struct str actor;  /* nick of who did it */
+	struct str reason;
+	struct blob *inner; /* other children; NULL: none */
+	struct str extra;  /* bytes inside <x/> */
+	bool no_affil;	   /* affiliation is said to be none */
+};
+
+struct occupant *occupant_find(const struct room *r, struct str nick);
+struct seat *seat_find(const struct room *r, struct jid real);
+/* A new session under a nick that is free or its user's own. */
+struct seat *seat_add(struct room *r, struct str nick, struct jid real);
+/* Takes a session out of the room, telling all; the occupant goes with its last one. */
+void seat_remove(struct seat *s, const struct notice *n);
+/* Takes an occupant out with all its sessions. */
+void occupant_remove(struct occupant *o, const struct notice *n);
+void occupant_rename(struct occupant *o, struct str nick);
+/* Sends the occupant's presence to all inside. skip: not to this session; may be NULL. */
+void occupant_tell(struct occupant *o, const struct notice *n, const struct seat *skip);
+/* Sends presence of o to one session. */
+void occupant_show(struct occupant *o, const struct notice *n, const struct seat *to);
+void occupant_touched(struct occupant *o); /* what others see changed: cached bytes are dropped */
+void seat_inner(struct seat *s, struct stanza *presence);
+/* Children of a client's stanza that may pass the room, without the end tag. New reference. */
+struct blob *inner_of(struct core *c, struct stanza *st);
+/* To everybody inside; shares the payload. */
+void room_broadcast(struct room *r, struct stanza *st);
+void room_send(struct room *r, const struct seat *to, struct stanza *st);
+void occupants_free(struct room *r);
+/* XEP-0421: out has at least 48 bytes. */
+void occupant_id(const struct room *r, struct jid bare, char *out);
+
+/* ---- join.c ---- */
+void room_presence(struct room *r, struct transit *t);
+
+/* ---- message.c ---- */
+void room_message(struct room *r, struct transit *t);
+void room_status(struct room *r, const uint16_t *codes); /* a message of status codes to all (§10.2.1) */
+void room_refuse(struct transit *t, enum stanza_error e, const char *text);
+
+/* ---- invite.c: §7.8, §7.13, §8.6 ---- */
+void room_other_message(struct room *r, struct transit *t);
+void room_invite(struct room *r, struct str from, struct jid to, const struct xml *invite, struct transit *t);
+/* Sends st in place of the message of t: takes along its receipt and sender's archive row. */
+void transit_replace(struct transit *t, struct stanza *st);
+
+/* ---- iq.c, admin.c, owner.c, register.c, disco.c ---- */
+void room_iq(struct room *r, struct transit *t);
+void room_iq_free(struct room *r);
+void room_admin(struct room *r, struct iq *iq);
+/* Changes a present occupant's role and tells all. */
+void room_role(struct occupant *o, enum role to, struct str actor, struct str reason);
+/* An affiliation changed: those inside under this JID follow. */
+void room_affil_changed(struct room *r, struct str bare, enum affil to, struct str actor, struct str reason);
+void room_owner(struct room *r, struct iq *iq);
+void room_register(struct room *r, struct iq *iq);
+void room_disco_info(struct room *r, struct iq *iq);
+void room_disco_items(struct room *r, struct iq *iq);
+void muc_service_iq(struct muc *m, struct iq *iq);
+
+/* ---- archive.c ---- */
+/* Stores a message if it is to be kept; takes over the receipt. content: what retries are compared by. */
+void room_archive(struct room *r, struct transit *t, struct stanza *st, uint64_t id, uint64_t key);
+bool room_keeps(const struct room *r, const struct stanza *st); /* is it for the archive? */
+/* Has this message been here? Returns true and its archive id. */
+bool room_has_seen(const struct room *r, uint64_t key, uint64_t *out_id);
+uint64_t seen_key(struct jid real, const struct stanza *st, struct str content);
+void room_remember(struct room *r, uint64_t key, uint64_t id);
+void room_history_add(struct room *r, struct blob *packed, uint64_t ms);
+/* A row of the archive while the room loads, oldest first. */
+void room_history_load(struct room *r, const struct archive_found *row);
+void room_history_send(struct room *r, const struct seat *to, const struct xml *limits);
+void room_history_free(struct room *r);
+void room_mam(struct room *r, struct iq *iq);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* HTTP on our own connections: the web client, discovery, API, uploads; WebSocket streams are handed on to a hook.
+ * RFC 9110, RFC 9112 (HTTP/1.1 only). Everything belongs to one shard. */
+#ifndef HTTP_HTTP_SERVER_H
+#define HTTP_HTTP_SERVER_H
+
+#include "account/account.h"
+#include "http/files.h"
+#include "net/conn.h"
+#include "proto/http/http.h"
+
+enum {
+	HTTP_HEAD_MS = 15000,	   /* from the first byte of a request, or the start of a connection, to the end of its head */
+	HTTP_BODY_MS = 30000,	   /* for the body of an API request */
+	HTTP_KEEP_ALIVE_MS = 75000, /* between requests */
+	HTTP_TRANSFER_IDLE_MS = 60000, /* an upload or download that stands still */
+	HTTP_JSON_MAX = 16 << 10,  /* body of an API request */
+};
+
+/* What wiring knows and HTTP needs. Copied; what it points to is borrowed until http_stop. */
+struct http_config {
+	struct accounts *accounts;
+	struct store *store;
+	struct pool *pool;
+	struct files *files; /* NULL: no uploads */
+	struct str domain, muc, name;
+	struct str web_url; /* "https://host:8443" */
+	bool registration_open, limits, metrics_public;
+	bool hsts;		     /* Strict-Transport-Security: only with a certificate that browsers trust */
+	uint64_t upload_max_bytes, upload_quota_bytes;
+	/* Takes the connection over for RFC 7395 (sets a handler of its own, answers with 101): 0. Otherwise the status of the answer
+	 * that http gives, as ws_accept returns it. early: bytes that came behind the request. */
+	int (*on_websocket)(struct shard *s, struct conn *c, const struct http_request *req, struct str early);
+	/* A new account whose inviter (bare JID) is to become a mutual contact; the new account's side is stored already. */
+	void (*on_registered)(struct shard *s, struct str inviter, struct str jid);
+	bool (*is_ready)(void); /* for /readyz; NULL: always */
+};
+
+/* In each shard's thread, before http_serve. */
+void http_start(struct shard *s, const struct http_config *cfg);
+void http_configure(struct shard *s, const struct http_config *cfg); /* after a reload; in the shard's thread */
+/* Ends its connections (at once) and forgets everything; in the shard's thread, or when it has stopped. */
+void http_stop(struct shard *s);
+/* Serves HTTP on a connection that speaks TLS already or is about to (ALPN http/1.1 or none). Takes it. Returns 0. */
+int http_serve(struct shard *s, struct conn *c);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A client's WebSocket: one element per message, through the same stream as TCP (RFC 7395). */
+#include "xmpp/websocket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "proto/http/websocket.h"
+#include "proto/xmpp/ns.h"
+#include "xmpp/stream.h"
+
+struct socket {
+	struct stream st;
+	struct ws_reader *reader;
+	struct buf waiting; /* input behind a step that waits */
+	struct deferred gone;
+	bool pulling;
+	bool close_sent; /* a WebSocket close frame is out */
+};
+
+static struct socket *of(struct stream *st)
+{
+	return container_of(st, struct socket, st);
+}
+
+static void free_socket(struct deferred *d)
+{
+	struct socket *w = container_of(d, struct socket, gone);
+
+	stream_fini(&w->st);
+	ws_reader_free(w->reader);
+	buf_free(&w->waiting);
+	free(w);
+}
+
+static void close_frame(struct socket *w, unsigned code)
+{
+	if (!w->st.conn || w->close_sent)
+		return;
+	w->close_sent = true;
+	ws_write_close(conn_out(w->st.conn), code);
+	conn_dirty(w->st.conn);
+}
+
+static void link_end(struct stream *st)
+{
+	struct socket *w = of(st);
+
+	close_frame(w, WS_NORMAL);
+	if (st->conn)
+		conn_close(st->conn);
+	st->conn = NULL;
+	timer_cancel(&st->core->shard->loop, &st->timer);
+	if (st->busy) {
+		st->dead = true;
+		return;
+	}
+	w->gone.run = free_socket;
+	loop_defer(&st->core->shard->loop, &w->gone);
+}
+
+static void link_write(struct stream *st, struct str bytes)
+{
+	if (!st->conn)
+		return;
+	ws_write_text(conn_out(st->conn), bytes, STR_NONE);
+	conn_dirty(st->conn);
+}
+
+/* A stanza's head was written for a stream of jabber:client: the namespace goes in behind the name (RFC 7395 §3.3.3). */
+static void link_write_two(struct stream *st, struct str head, struct str tail)
+{
+	struct buf b = { 0 };
+	size_t name_n = 1;
+
+	if (!st->conn)
+		return;
+	while (name_n < head.n && !memchr(" >/", head.p[name_n], 3))
+		name_n++;
+	if (tail.n) {
+		buf_put(&b, head.p, name_n);
+		buf_puts(&b, " xmlns='" NS_CLIENT "'");
+		buf_put(&b, head.p + name_n, head.n - name_n);
+		ws_write_text(conn_out(st->conn), buf_view(&b), tail);
+		buf_free(&b);
+	} else {
+		ws_write_text(conn_out(st->conn), head, STR_NONE); /* nonzas name their namespace */
+	}
+	conn_dirty(st->conn);
+}
+
+static void link_write_open(struct stream *st, struct str id, struct str to)
+{
+	struct buf b = { 0 };
+
+	buf_puts(&b, "<open xmlns='" NS_FRAMING "' id='");
+	buf_str(&b, id);
+	buf_puts(&b, "' from='");
+	xml_escape(&b, st->core->env->domain);
+	if (to.n && to.n <= HEAD_TEXT_MAX) {
+		buf_puts(&b, "' to='");
+		xml_escape(&b, to);
+	}
+	buf_puts(&b, "' version='1.0' xml:lang='en'/>");
+	link_write(st, buf_view(&b));
+	buf_free(&b);
+}
+
+static void link_write_close(struct stream *st)
+{
+	link_write(st, STR("<close xmlns='" NS_FRAMING "'/>"));
+}
+
+static void link_restart(struct stream *st)
+{
+	(void)st; /* the client's next <open/> is the new stream (RFC 7395 §3.5) */
+}
+
+static bool takes_input(const struct socket *w)
+{
+	return !w->st.busy && !w->st.pauses && w->st.state != STREAM_CLOSED;
+}
+
+static void on_text(struct socket *w, struct str text)
+{
+	struct stream *st = &w->st;
+	struct xml *el;
+	int err;
+
+	if (!st->authed && text.n > STANZA_BYTES_MAX_UNAUTH) {
+		stream_xml_error(st, -EMSGSIZE);
+		return;
+	}
+	err = xml_parse(core_arena(st->core), text, &el);
+	if (err)
+		stream_xml_error(st, err);
+	else if (xml_is(el, "open", NS_FRAMING))
+		stream_opened(st, el);
+	else if (xml_is(el, "close", NS_FRAMING))
+		stream_closed(st);
+	else if (str_is(el->ns, NS_STREAM) && str_is(el->name, "stream"))
+		stream_error(st, "bad-format", "RFC 7395 streams begin with <open/>.");
+	else
+		stream_element(st, el, text.n);
+}
+
+static void handle(struct socket *w, const struct ws_event *ev)
+{
+	switch (ev->kind) {
+	case WS_MESSAGE:
+		on_text(w, ev->text);
+		break;
+	case WS_CLOSE:
+		close_frame(w, ev->code == WS_NO_STATUS ? WS_NORMAL : ev->code);
+		conn_close(w->st.conn);
+		w->st.conn = NULL;
+		stream_lost(&w->st); /* no <close/> before it: the session can be resumed */
+		break;
+	case WS_ERROR:
+		close_frame(w, ev->code);
+		conn_close(w->st.conn);
+		w->st.conn = NULL;
+		stream_lost(&w->st);
+		break;
+	case WS_PING:
+	case WS_PONG:
+	case WS_NONE:
+		break;
+	}
+}
+
+static void pull(struct socket *w)
+{
+	struct arena *a = core_arena(w->st.core);
+	struct ws_event ev = { .kind = WS_PING };
+
+	w->pulling = true;
+	while (takes_input(w) && ev.kind != WS_NONE) {
+		struct arena_mark mark = arena_mark(a);
+
+		ws_reader_next(w->reader, a, conn_out(w->st.conn), &ev);
+		if (ev.kind == WS_PING)
+			conn_dirty(w->st.conn);
+		handle(w, &ev);
+		arena_release(a, mark);
+	}
+	w->pulling = false;
+	if (ev.kind != WS_NONE && w->st.state != STREAM_CLOSED)
+		ws_reader_keep_input(w->reader);
+}
+
+static void link_wake(struct stream *st)
+{
+	struct socket *w = of(st);
+	struct buf waiting;
+
+	if (w->pulling)
+		return;
+	pull(w);
+	while (w->waiting.n && takes_input(w)) {
+		waiting = w->waiting;
+		w->waiting = (struct buf){ 0 };
+		ws_reader_feed(w->reader, buf_view(&waiting));
+		pull(w);
+		buf_free(&waiting);
+	}
+}
+
+static const struct stream_link websocket_link = {
+	.write = link_write,
+	.write_two = link_write_two,
+	.write_open = link_write_open,
+	.write_close = link_write_close,
+	.end = link_end,
+	.restart = link_restart,
+	.wake = link_wake,
+	.websocket = true,
+};
+
+static void on_data(struct conn *conn, struct str bytes)
+{
+	struct socket *w = conn_owner(conn);
+
+	stream_alive(&w->st);
+	if (!takes_input(w)) {
+		buf_str(&w->waiting, bytes);
+		return;
+	}
+	ws_reader_feed(w->reader, bytes);
+	pull(w);
+}
+
+static void on_close(struct conn *conn, int err)
+{
+	struct socket *w = conn_owner(conn);
+
+	(void)err;
+	w->st.conn = NULL;
+	stream_lost(&w->st);
+}
+
+static const struct conn_handler handler = { .on_data = on_data, .on_close = on_close };
+
+int websocket_accept(struct shard *s, struct conn *c, const struct http_request *req, struct str early)
+{
+	struct socket *w;
+	int status = ws_accept(conn_out(c), req, "xmpp");
+
+	if (status)
+		return status;
+	conn_dirty(c);
+	w = mem_zalloc(sizeof(*w));
+	w->st.link = &websocket_link;
+	w->st.conn = c;
+	w->reader = ws_reader_new(STANZA_BYTES_MAX);
+	stream_init(&w->st, s->core, true);
+	conn_handler_set(c, &handler, w);
+	if (early.n)
+		on_data(c, early);
+	return 0;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// The newcomer's journey, in a real browser against the real server: the first administrator, an invitation, a second
+// person, words and a picture both ways, reload, a group, a network that breaks. On a desk and on a telephone.
+//
+//   ANSER=path/to/anser node journey.mjs      (TAP on standard output; status 1 when a step fails)
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./lib/browser.mjs";
+import { openPerson } from "./lib/person.mjs";
+import { gradientPng } from "./lib/picture.mjs";
+import { startServer } from "./lib/server.mjs";
+import { equal, finish, hasFailed, step } from "./lib/tap.mjs";
+
+// A group message is "sent" when the room has it; between two people there is more to know.
+const ARRIVED = ["sent", "delivered", "read"];
+const LOOKS = {
+  desk: { width: 1280, height: 800, colorScheme: "light" },
+  telephone: { width: 360, height: 740, colorScheme: "dark" },
+};
+
+async function meet(alice, bob, server, at) {
+  await step(`${at}: the printed link makes the first administrator`, async () => {
+    await alice.page.goto(`${alice.origin}/setup#${server.code}`);
+    await alice.page.getByLabel("Choose a name").waitFor();
+    await alice.meetsNoBarrier("setup");
+    await alice.createAccount();
+    await alice.page.getByRole("heading", { name: "Chats" }).waitFor();
+    await alice.meetsNoBarrier("the empty list");
+  });
+  let link = "";
+  await step(`${at}: the administrator makes an invitation link`, async () => {
+    await alice.pickMenu("Invite people");
+    link = await alice.page.getByLabel("Invitation link").inputValue();
+    await alice.meetsNoBarrier("the invitation dialog");
+    await alice.page.keyboard.press("Escape");
+    equal(/^https?:\/\/[^/]+\/i\/[\w-]+$/.test(link), true, `a link (${link})`);
+  });
+  await step(`${at}: the invited person registers and lands in the conversation`, async () => {
+    await bob.page.goto(bob.origin + new URL(link).pathname);
+    await bob.page.getByRole("heading", { name: "alice invites you" }).waitFor();
+    await bob.meetsNoBarrier("the invitation");
+    await bob.createAccount();
+    await bob.page.getByRole("textbox", { name: "Message alice" }).waitFor();
+  });
+  await step(`${at}: both are contacts and see each other online`, async () => {
+    await bob.page.getByRole("region", { name: "alice" }).getByText("Online", { exact: true }).waitFor();
+    await alice.openChat("bob");
+    await alice.page.getByRole("region", { name: "bob" }).getByText("Online", { exact: true }).waitFor();
+  });
+}
+
+async function talk(alice, bob, at) {
+  await step(`${at}: a message is delivered while unread and read once seen`, async () => {
+    await bob.toList();
+    if (!bob.narrow) await bob.page.goto(`${bob.origin}/`);
+    await alice.write("Hello Bob, 你好 <&> 鸿雁");
+    await alice.seesState("Hello Bob, 你好 <&> 鸿雁", "delivered");
+    await bob.page.getByRole("navigation").getByText("1 unread message").waitFor({ state: "attached" });
+    await bob.openChat("alice");
+    await bob.sees("Hello Bob, 你好 <&> 鸿雁");
+    await alice.seesState("Hello Bob, 你好 <&> 鸿雁", "read");
+  });
+  await step(`${at}: the answer comes back, and typing is seen before it`, async () => {
+    await bob.page.getByRole("textbox", { name: "Message alice" }).pressSequentially("Hi");
+    await alice.page.getByText("bob is writing…").waitFor();
+    await bob.write("Hi Alice");
+    await alice.sees("Hi Alice");
+    await bob.seesState("Hi Alice", "read");
+  });
+  await step(`${at}: a picture arrives and can be looked at`, async () => {
+    await alice.sendFile("evening.png", "image/png", gradientPng(320, 200));
+    equal(await bob.seesPicture("evening.png"), [320, 200], "the picture");
+    equal(await alice.seesPicture("evening.png"), [320, 200], "the sender's picture");
+    for (const person of [alice, bob]) await person.meetsNoBarrier("the conversation");
+  });
+  await step(`${at}: the history is there after a reload`, async () => {
+    for (const person of [alice, bob]) {
+      await person.reload();
+      await person.seesExactly(/^H/, ["Hello Bob, 你好 <&> 鸿雁", "Hi Alice"]);
+      await person.seesPicture("evening.png");
+    }
+    await alice.seesState("Hello Bob, 你好 <&> 鸿雁", "read");
+  });
+}
+
+async function gather(alice, bob, at) {
+  await step(`${at}: a group is made and its invitation taken`, async () => {
+    await alice.pickMenu("New group");
+    await alice.page.getByLabel("Name of the group").fill("Family");
+    await alice.page.getByRole("checkbox", { name: "bob" }).check();
+    await alice.page.getByRole("button", { name: "Create group" }).click();
+    await alice.page.getByRole("textbox", { name: "Message Family" }).waitFor();
+    await bob.toList();
+    await bob.page.getByText("alice invites you to Family").waitFor();
+    await bob.page.getByRole("button", { name: "Join" }).click();
+    await bob.page.getByRole("textbox", { name: "Message Family" }).waitFor();
+  });
+  await step(`${at}: both talk in the group`, async () => {
+    await bob.write("group: I am in");
+    await alice.sees("group: I am in");
+    await alice.write("group: welcome");
+    await bob.sees("group: welcome");
+    await alice.seesState("group: welcome", ...ARRIVED);
+  });
+  await step(`${at}: the group's history is there after a reload`, async () => {
+    for (const person of [alice, bob]) {
+      await person.reload();
+      await person.seesExactly(/^group:/, ["group: I am in", "group: welcome"]);
+    }
+  });
+}
+
+async function breakNetwork(alice, bob, at) {
+  await step(`${at}: a broken network loses and doubles nothing in the group`, async () => {
+    bob.network.cut();
+    await bob.isOffline();
+    await bob.write("group: written without a network");
+    await bob.seesState("group: written without a network", "pending");
+    await alice.write("group: said meanwhile");
+    bob.network.mend();
+    await bob.seesState("group: written without a network", ...ARRIVED);
+    const all = ["group: I am in", "group: welcome", "group: said meanwhile", "group: written without a network"];
+    for (const person of [alice, bob]) {
+      for (const text of all) await person.sees(text);
+      equal(await person.message(/^/).filter({ hasText: "group:" }).count(), all.length, `messages of ${person.name}`);
+    }
+  });
+  await step(`${at}: the same between two people, with a reload in the middle`, async () => {
+    await alice.openChat("bob");
+    await bob.openChat("alice");
+    alice.network.cut();
+    await alice.isOffline();
+    await alice.write("p2p: one");
+    await alice.write("p2p: two");
+    await alice.seesState("p2p: two", "pending");
+    await bob.write("p2p: from bob");
+    await bob.seesState("p2p: from bob", "sent", "delivered");
+    alice.network.mend();
+    await alice.reload();
+    await alice.seesState("p2p: two", "delivered", "read");
+    for (const person of [alice, bob]) {
+      await person.sees("p2p: from bob");
+      await person.sees("p2p: two");
+      equal(await person.message("p2p:").count(), 3, `messages of ${person.name}`);
+    }
+    await bob.reload();
+    await bob.sees("p2p: from bob");
+    await bob.sees("p2p: two");
+    equal(await bob.message("p2p:").count(), 3, "messages of bob after a reload");
+  });
+}
+
+async function journey(browser, at, look) {
+  let server;
+  await step(`${at}: the server starts`, async () => {
+    server = process.env.ANSER_TEST_SETUP ? await existing(process.env.ANSER_TEST_SETUP) : await startServer();
+  });
+  if (!server) return;
+  const alice = await openPerson(browser, server, "alice", look);
+  const bob = await openPerson(browser, server, "bob", { ...look, colorScheme: look.colorScheme === "light" ? "dark" : "light" });
+  await meet(alice, bob, server, at);
+  await talk(alice, bob, at);
+  await gather(alice, bob, at);
+  await breakNetwork(alice, bob, at);
+  await step(`${at}: settings and details are usable in both languages`, async () => {
+    for (const language of ["简体中文", "English"]) {
+      await alice.page.goto(`${alice.origin}/settings`);
+      await alice.page.getByRole("dialog").waitFor();
+      await alice.page.getByRole("radio", { name: language }).check({ force: true });
+      await alice.page.getByRole("heading", { name: language === "English" ? "Settings" : "设置" }).waitFor();
+      await alice.meetsNoBarrier(`settings in ${language}`);
+    }
+    await alice.page.goto(`${alice.origin}/c/bob/details`);
+    await alice.page.getByRole("complementary", { name: "Details" }).waitFor();
+    await alice.meetsNoBarrier("details");
+  });
+  await step(`${at}: the pages complained about nothing`, () => equal([...alice.problems, ...bob.problems], [], "problems"));
+  if (hasFailed()) await report(server, [alice, bob]);
+  for (const person of [alice, bob]) await person.close();
+  await server.stop();
+}
+
+async function report(server, people) {
+  const folder = process.env.ANSER_TEST_SHOTS;
+  for (const person of people) {
+    for (const problem of person.problems) console.log(`# ${person.name}: ${problem}`);
+    if (!folder) continue;
+    mkdirSync(folder, { recursive: true });
+    await person.page.screenshot({ path: join(folder, `${person.name}.png`) });
+  }
+  for (const line of server.log.slice(-40)) console.log(`# server: ${line}`);
+}
+
+/** A server that already runs and is not set up, by its printed link (while working on the client). */
+async function existing(link) {
+  const url = new URL(link);
+  return { port: Number(url.port), scheme: url.protocol.slice(0, -1), code: url.hash.slice(1), log: [], stop: async () => undefined };
+}
+
+const { browser, close } = await openBrowser();
+try {
+  for (const [name, look] of Object.entries(LOOKS)) {
+    if (process.env.ANSER_TEST_LOOK && process.env.ANSER_TEST_LOOK !== name) continue;
+    await journey(browser, name, look);
+  }
+} finally {
+  await close();
+}
+process.exitCode = finish();
