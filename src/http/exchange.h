@@ -13,7 +13,8 @@ struct limiter;
 /* HTTP in one shard. */
 struct http {
 	struct shard *shard;
-	const struct http_config *cfg;
+	struct http_config own_cfg;
+	const struct http_config *cfg; /* = &own_cfg */
 	struct ids exchanges;	 /* those that are answered later */
 	struct list conns;
 	struct limiter *limiter;

@@ -17,7 +17,7 @@ enum {
 	HTTP_JSON_MAX = 16 << 10,  /* body of an API request */
 };
 
-/* What wiring knows and HTTP needs. Strings and pointers are borrowed until the next http_configure or http_stop. */
+/* What wiring knows and HTTP needs. Copied; what it points to is borrowed until http_stop. */
 struct http_config {
 	struct accounts *accounts;
 	struct store *store;

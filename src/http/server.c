@@ -111,7 +111,8 @@ static void write_common(struct http_conn *hc, struct buf *out, const struct htt
 	if (!hc->keep_alive)
 		http_write_field(out, "Connection", STR("close"));
 	for (; fields && fields->name; fields++)
-		http_write_field(out, fields->name, fields->value);
+		if (fields->value.p)
+			http_write_field(out, fields->name, fields->value);
 }
 
 static struct buf *begin_answer(struct http_conn *hc, int status, const struct http_field *fields, const char *type, uint64_t n)
@@ -513,7 +514,8 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 	must(!s->http);
 	h->shard = s;
-	h->cfg = cfg;
+	h->own_cfg = *cfg;
+	h->cfg = &h->own_cfg;
 	h->limiter = limiter_new();
 	list_init(&h->conns);
 	s->http = h;
@@ -521,7 +523,7 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 void http_configure(struct shard *s, const struct http_config *cfg)
 {
-	s->http->cfg = cfg;
+	s->http->own_cfg = *cfg;
 }
 
 void http_stop(struct shard *s)

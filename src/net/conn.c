@@ -50,6 +50,8 @@ static void kill_conn(struct conn *c)
 	conn_out_free(c);
 	free(c->move);
 	c->move = NULL;
+	if (c->counts)
+		counts_leave(c->counts, c->cell);
 	metric_add(M_CONNECTIONS_OPEN, -1);
 	if (!c->calls)
 		free(c);
@@ -274,8 +276,10 @@ static void shut(struct conn *c)
 /* Sends and does what waited for the output to leave. */
 static void write_output(struct conn *c)
 {
-	int rc = conn_flush(c);
+	int rc;
 
+	c->shard->loop.doing = "conn.flush";
+	rc = conn_flush(c);
 	if (rc) {
 		conn_fail(c, rc);
 		return;
@@ -309,7 +313,6 @@ static void on_ready(struct watch *w, uint32_t events)
 	bool in = events & (EPOLLIN | EPOLLHUP | EPOLLERR);
 
 	conn_enter(c);
-	c->shard->loop.doing = "conn";
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
 		in |= c->in_blocked;
 		c->in_blocked = false;
@@ -340,7 +343,6 @@ static void on_work(struct deferred *d)
 		return;
 	}
 	conn_enter(c);
-	c->shard->loop.doing = "conn.flush";
 	if (c->err)
 		conn_fail(c, c->err);
 	if (!c->dead && c->read_more && wants_input(c) && c->state == CONN_OPEN && !c->handshaking)

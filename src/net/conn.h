@@ -49,6 +49,10 @@ int conn_tls_exporter(struct conn *c, uint8_t out[32]);
 /* RFC 5929 tls-server-end-point. Returns 0 and the hash in the arena; -ENOTSUP. */
 int conn_tls_end_point(struct conn *c, struct arena *a, struct str *out);
 
+/* RFC 5929 tls-unique: the client's Finished message, in the arena. RFC 9266 leaves it undefined for TLS 1.3, where clients in the field
+ * use it all the same; there each handshake is full, so it is as unique. Returns 0; -ENOTSUP (as conn_tls_exporter). */
+int conn_tls_unique(struct conn *c, struct arena *a, struct str *out);
+
 /* Appends to the output; leaves at the end of the turn. Over CONN_OUT_MAX the connection is reset (on_close -ENOBUFS). */
 void conn_write(struct conn *c, struct str bytes);
 struct buf *conn_out(struct conn *c); /* the output buffer itself, for writers; call conn_dirty after */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "net/conn.h"
+#include "net/counts.h"
 
 enum {
 	CONN_CLOSE_MS = 5000,	     /* time for the last output to leave and for the peer to close */
@@ -46,11 +47,13 @@ struct conn {
 	struct buf out;
 	size_t out_sent; /* of out, already taken by the socket */
 	struct conn_file *files;
+	struct counts *counts;	       /* of its listener, or NULL */
 	struct conn_move_mail *move; /* a move waits for the end of the turn */
 	uint64_t last_in_ms; /* or last output, while we do not read */
 	uint64_t id;
 	uint32_t idle_ms;
 	uint32_t lingered; /* input thrown away while closing */
+	int32_t cell;	     /* in counts */
 	int err;	     /* output failed: reported by the deferred work */
 	uint8_t pauses;
 	uint8_t calls; /* frames of ours below: it is freed when the last returns */

@@ -162,15 +162,30 @@ const char *conn_tls_sni(const struct conn *c)
 	return c->ssl ? SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
 }
 
+/* Does the handshake's transcript go into the keys (RFC 9266 §2)? */
+static bool is_bindable(const struct conn *c)
+{
+	return conn_is_tls(c) && (SSL_version(c->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(c->ssl) == 1);
+}
+
+int conn_tls_unique(struct conn *c, struct arena *a, struct str *out)
+{
+	char finished[EVP_MAX_MD_SIZE];
+	size_t n = is_bindable(c) ? SSL_get_peer_finished(c->ssl, finished, sizeof(finished)) : 0;
+
+	if (!n || n > sizeof(finished))
+		return -ENOTSUP;
+	*out = arena_str(a, (struct str){ finished, n });
+	return 0;
+}
+
 int conn_tls_exporter(struct conn *c, uint8_t out[32])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
 	int rc;
 
-	if (!conn_is_tls(c))
+	if (!is_bindable(c))
 		return -ENOTSUP;
-	if (SSL_version(c->ssl) < TLS1_3_VERSION && SSL_get_extms_support(c->ssl) != 1)
-		return -ENOTSUP; /* RFC 9266 §2 */
 	rc = SSL_export_keying_material(c->ssl, out, 32, label, sizeof(label) - 1, NULL, 0, 1);
 	clear_errors();
 	return rc == 1 ? 0 : -ENOTSUP;

@@ -14,6 +14,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "net/conn_priv.h"
 
 enum {
 	ACCEPTS_PER_EVENT = 16, /* then other work of the shard has its turn */
@@ -37,6 +39,8 @@ struct acceptor {
 struct listener {
 	int fd;
 	int port;
+	uint32_t per_address_max;
+	struct counts *counts;
 	struct acceptor *acceptors[SHARDS_MAX];
 };
 
@@ -153,13 +157,31 @@ int listener_open(const char *address, struct listener **out, char *err, size_t 
 	l = mem_zalloc(sizeof(*l));
 	l->fd = fd;
 	l->port = bound_port(fd);
+	l->per_address_max = LISTEN_PER_ADDRESS_MAX;
+	l->counts = counts_new();
 	*out = l;
 	return 0;
+}
+
+void listener_per_address(struct listener *l, uint32_t max)
+{
+	l->per_address_max = max;
 }
 
 int listener_port(const struct listener *l)
 {
 	return l->port;
+}
+
+/* Says at most once a second what would fill the log. */
+static bool may_say(struct acceptor *a)
+{
+	uint64_t now_ms = a->shard->loop.now_ms;
+
+	if (a->said_ms && now_ms - a->said_ms < ACCEPT_LOG_MS)
+		return false;
+	a->said_ms = now_ms;
+	return true;
 }
 
 /* No descriptor is left: the peer is refused at once instead of waiting in the backlog and waking us for ever. */
@@ -168,11 +190,9 @@ static void refuse_one(struct acceptor *a, int err)
 	struct loop *l = &a->shard->loop;
 	int fd;
 
-	if (l->now_ms - a->said_ms >= ACCEPT_LOG_MS || !a->said_ms) {
-		a->said_ms = l->now_ms;
+	if (may_say(a))
 		log_warning("listener.full", "port=%d error=%d action=\"new connections are refused until some close\"",
 			a->listener->port, err);
-	}
 	if (a->reserve_fd >= 0)
 		close(a->reserve_fd);
 	fd = accept4(a->watch.fd, NULL, NULL, SOCK_CLOEXEC);
@@ -185,6 +205,26 @@ static void refuse_one(struct acceptor *a, int err)
 	}
 }
 
+static void welcome(struct acceptor *a, int fd, const struct sockaddr_storage *from)
+{
+	struct listener *l = a->listener;
+	int cell = counts_enter(l->counts, from, l->per_address_max);
+	struct conn *c;
+
+	if (cell < 0) {
+		metric_add(M_RATE_LIMITED, 1);
+		if (may_say(a))
+			log_warning("listener.address_full", "port=%d max=%u action=\"more of this address are refused\"",
+				l->port, l->per_address_max);
+		close(fd);
+		return;
+	}
+	c = conn_new(a->shard, fd, NULL, NULL);
+	c->counts = l->counts;
+	c->cell = cell;
+	a->on_accept(a->shard, c, a->arg);
+}
+
 static void on_ready(struct watch *w, uint32_t events)
 {
 	struct acceptor *a = container_of(w, struct acceptor, watch);
@@ -192,10 +232,12 @@ static void on_ready(struct watch *w, uint32_t events)
 	(void)events;
 	a->shard->loop.doing = "listener";
 	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = { 0 };
+		socklen_t n = sizeof(from);
+		int fd = accept4(w->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			a->on_accept(a->shard, conn_new(a->shard, fd, NULL, NULL), a->arg);
+			welcome(a, fd, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -264,5 +306,6 @@ void listener_free(struct listener *l)
 	for (int i = 0; i < SHARDS_MAX; i++)
 		must(!l->acceptors[i]); /* listener_stop comes first, in each shard */
 	close(l->fd);
+	counts_unref(l->counts);
 	free(l);
 }

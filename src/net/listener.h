@@ -18,6 +18,8 @@ typedef void accept_fn(struct shard *s, struct conn *c, void *arg);
 int listener_open(const char *address, struct listener **out, char *err, size_t err_n);
 /* The port really bound (for ":0" in tests). */
 int listener_port(const struct listener *l);
+/* Another limit than LISTEN_PER_ADDRESS_MAX; before listener_serve. */
+void listener_per_address(struct listener *l, uint32_t max);
 /* Starts accepting in shard s: call once in each shard. */
 int listener_serve(struct listener *l, struct shard *s, accept_fn *on_accept, void *arg);
 /* Stops accepting in s. Takes NULL. */

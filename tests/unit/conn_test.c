@@ -365,7 +365,8 @@ static void binding(int version)
 	struct world w;
 	uint8_t mine[32], theirs[32], hash[32];
 	unsigned int n;
-	struct str end_point;
+	struct str end_point, unique;
+	char finished[64];
 	static const char label[] = "EXPORTER-Channel-Binding";
 	X509 *cert;
 
@@ -384,6 +385,9 @@ static void binding(int version)
 	X509_free(cert);
 	assert_int_equal(end_point.n, 32);
 	assert_memory_equal(end_point.p, hash, 32);
+	assert_int_equal(conn_tls_unique(w.sink.conn, shard_arena(w.net.all.v[0]), &unique), 0);
+	assert_int_equal(unique.n, SSL_get_finished(w.peer.ssl, finished, sizeof(finished)));
+	assert_memory_equal(unique.p, finished, unique.n);
 	end(&w);
 }
 
@@ -490,6 +494,29 @@ TEST(a_peer_that_goes_is_reported_once)
 	end(&w);
 }
 
+TEST(says_in_words_what_is_wrong_with_a_certificate)
+{
+	struct net net, other;
+	struct tls_ctx *ctx;
+	char err[300], junk[200];
+	FILE *f;
+
+	net_init(&net, 1);
+	net_init(&other, 1);
+	assert_int_equal(tls_ctx_new("/nowhere/cert.pem", net.key, &ctx, err, sizeof(err)), -ENOENT);
+	assert_non_null(strstr(err, "/nowhere/cert.pem: No such file"));
+	assert_true(tls_ctx_new(net.cert, other.key, &ctx, err, sizeof(err)) < 0);
+	assert_non_null(strstr(err, "key"));
+	snprintf(junk, sizeof(junk), "%s/junk", unit_tmpdir());
+	assert_non_null(f = fopen(junk, "w"));
+	fputs("not a certificate\n", f);
+	fclose(f);
+	assert_int_equal(tls_ctx_new(junk, net.key, &ctx, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "cannot use the certificate"));
+	net_fini(&net);
+	net_fini(&other);
+}
+
 UNIT_MAIN(cmocka_unit_test(echoes_over_a_plain_connection), cmocka_unit_test(echoes_over_tls),
 	cmocka_unit_test(carries_megabytes_both_ways_in_order),
 	cmocka_unit_test(carries_megabytes_over_tls_in_order),
@@ -502,6 +529,7 @@ UNIT_MAIN(cmocka_unit_test(echoes_over_a_plain_connection), cmocka_unit_test(ech
 	cmocka_unit_test(bytes_pipelined_behind_starttls_are_seen_before_it),
 	cmocka_unit_test(chooses_the_protocol_by_alpn_and_keeps_the_server_name),
 	cmocka_unit_test(refuses_unknown_protocols), cmocka_unit_test(both_ends_derive_the_same_channel_binding),
+	cmocka_unit_test(says_in_words_what_is_wrong_with_a_certificate),
 	cmocka_unit_test(answers_a_key_update_and_goes_on),
 	cmocka_unit_test(sends_files_between_the_bytes_before_and_after),
 	cmocka_unit_test(a_file_that_shrank_ends_the_connection),

@@ -117,6 +117,7 @@ TEST(an_invitation_is_shown_and_used_once)
 
 	web_init(&w);
 	w.cfg.on_registered = on_registered;
+	http_configure(w.shard, &w.cfg);
 	make_invite(&w, "alice@example.org");
 	snprintf(path, sizeof(path), "/api/v1/invite/%s", token);
 	r = get(&w, path);
@@ -153,6 +154,7 @@ TEST(registration_without_an_invitation_needs_the_option)
 	web_init(&w);
 	assert_error(post(&w, "/api/v1/register", json), 403, "invitation-needed");
 	w.cfg.registration_open = true;
+	http_configure(w.shard, &w.cfg);
 	assert_int_equal(post(&w, "/api/v1/register", json).status, 201);
 	web_fini(&w);
 }
@@ -165,6 +167,7 @@ TEST(odd_requests_get_errors)
 	web_init(&w);
 	w.cfg.limits = false;
 	w.cfg.registration_open = true;
+	http_configure(w.shard, &w.cfg);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_error(post(&w, "/api/v1/register", bad[i]), 400, "bad-json");
 	assert_error(post(&w, "/api/v1/register", "{\"name\":1,\"password\":[]}"), 400, "bad-name");
@@ -200,6 +203,7 @@ TEST(a_peer_that_goes_before_its_answer_harms_nobody)
 
 	web_init(&w);
 	w.cfg.registration_open = true;
+	http_configure(w.shard, &w.cfg);
 	web_connect(&w, &p);
 	web_send(&w, &p, "POST /api/v1/register HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 43\r\n\r\n"
 			 "{\"name\":\"frank\",\"password\":\"correct horse\"}");

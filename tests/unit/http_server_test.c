@@ -22,6 +22,7 @@ TEST(serves_the_page_with_its_policies)
 	assert_field(&r, "x-content-type-options", "nosniff");
 	assert_field(&r, "cache-control", "no-cache");
 	assert_field(&r, "vary", "Accept-Encoding");
+	assert_null(reply_field(&r, "content-encoding").p);
 	assert_true(str_starts(reply_field(&r, "content-security-policy"), STR("default-src 'self'; script-src 'self'")));
 	assert_null(reply_field(&r, "strict-transport-security").p);
 	assert_non_null(memmem(r.body.p, r.body.n, "<title>", 7));
@@ -43,6 +44,26 @@ TEST(answers_304_for_the_tag_it_gave)
 	assert_field(&r, "etag", tag);
 	assert_null(reply_field(&r, "content-length").p);
 	r = web_ask(&w, "GET / HTTP/1.1\r\n" HOST "If-None-Match: \"other\"\r\n\r\n");
+	assert_int_equal(r.status, 200);
+	web_fini(&w);
+}
+
+TEST(compresses_for_those_who_ask_each_form_with_its_own_tag)
+{
+	struct web w;
+	struct reply r;
+	char plain[100];
+
+	web_init(&w);
+	r = web_ask(&w, "GET / HTTP/1.1\r\n" HOST "\r\n");
+	snprintf(plain, sizeof(plain), "%.*s", STR_ARG(reply_field(&r, "etag")));
+	r = web_ask(&w, "GET / HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\n\r\n");
+	assert_int_equal(r.status, 200);
+	assert_field(&r, "content-encoding", "gzip");
+	assert_memory_equal(r.body.p, "\x1f\x8b", 2);
+	assert_false(str_is(reply_field(&r, "etag"), plain));
+	/* The tag of another form is no reason to leave the body out. */
+	r = web_ask(&w, "GET / HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n\r\n", plain);
 	assert_int_equal(r.status, 200);
 	web_fini(&w);
 }
@@ -147,6 +168,7 @@ TEST(any_split_of_a_request_gives_the_same_answer)
 
 	web_init(&w);
 	w.cfg.limits = false;
+	http_configure(w.shard, &w.cfg);
 	for (size_t at = 1; at < sizeof(request) - 1; at++) {
 		struct peer p;
 
@@ -313,6 +335,7 @@ TEST(tells_supervisors_and_monitoring)
 
 	web_init(&w);
 	w.cfg.is_ready = is_ready;
+	http_configure(w.shard, &w.cfg);
 	ready = false;
 	assert_int_equal(web_ask(&w, "GET /readyz HTTP/1.1\r\n" HOST "\r\n").status, 503);
 	ready = true;
@@ -359,6 +382,7 @@ TEST(hands_websockets_over_with_the_bytes_behind_the_request)
 
 	web_init(&w);
 	w.cfg.on_websocket = on_websocket;
+	http_configure(w.shard, &w.cfg);
 	r = web_ask(&w, "GET /xmpp-websocket HTTP/1.1\r\n" HOST "\r\n");
 	assert_true(r.status == 400 || r.status == 426);
 	web_connect(&w, &p);
@@ -380,6 +404,7 @@ TEST(hands_websockets_over_with_the_bytes_behind_the_request)
 }
 
 UNIT_MAIN(cmocka_unit_test(serves_the_page_with_its_policies), cmocka_unit_test(answers_304_for_the_tag_it_gave),
+	cmocka_unit_test(compresses_for_those_who_ask_each_form_with_its_own_tag),
 	cmocka_unit_test(answers_head_with_the_length_and_no_body),
 	cmocka_unit_test(views_of_the_client_answer_with_the_page_and_nothing_else_does),
 	cmocka_unit_test(pipelined_requests_are_answered_in_order),

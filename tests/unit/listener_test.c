@@ -155,6 +155,37 @@ TEST(refuses_peers_when_descriptors_run_out_and_recovers)
 	net_fini(&net);
 }
 
+TEST(one_address_may_have_only_so_many)
+{
+	struct net net;
+	struct listener *l;
+	char err[200], byte;
+	int fds[4];
+
+	net_init(&net, 1);
+	assert_int_equal(listener_open("127.0.0.1:0", &l, err, sizeof(err)), 0);
+	listener_per_address(l, 3);
+	assert_int_equal(listener_serve(l, net.all.v[0], on_accept, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		assert_true((fds[i] = dial(listener_port(l))) >= 0);
+	net_turn(&net);
+	assert_int_equal(accepted_n, 3);
+	assert_int_equal(read(fds[3], &byte, 1), 0);
+	close(fds[0]); /* one goes, another may come */
+	close(fds[3]);
+	net_turn(&net);
+	fds[3] = dial(listener_port(l));
+	net_turn(&net);
+	assert_int_equal(accepted_n, 4);
+	listener_stop(l, net.all.v[0]);
+	listener_free(l); /* connections outlive it */
+	drop_all();
+	for (int i = 1; i < 4; i++)
+		close(fds[i]);
+	net_fini(&net);
+}
+
 UNIT_MAIN(cmocka_unit_test(accepts_and_names_the_peer), cmocka_unit_test(says_in_words_why_it_cannot_listen),
+	cmocka_unit_test(one_address_may_have_only_so_many),
 	cmocka_unit_test(refuses_addresses_that_are_none),
 	cmocka_unit_test(refuses_peers_when_descriptors_run_out_and_recovers));

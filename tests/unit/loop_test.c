@@ -90,7 +90,7 @@ TEST(a_timer_that_sets_itself_for_now_does_not_hold_the_turn)
 struct ready {
 	struct watch watch;
 	const char *name;
-	struct ready *kill; /* taken out and freed in the callback */
+	struct ready *kill; /* taken out and freed in the callback, and this one too */
 };
 
 static void on_ready(struct watch *w, uint32_t events)
@@ -100,10 +100,14 @@ static void on_ready(struct watch *w, uint32_t events)
 
 	buf_puts(&trace, r->name);
 	loop_unwatch(&loop, w);
-	if (kill) {
+	if (kill && kill != r) {
 		loop_unwatch(&loop, &kill->watch);
 		close(kill->watch.fd);
 		free(kill);
+	}
+	if (kill) {
+		close(w->fd);
+		free(r);
 	}
 }
 

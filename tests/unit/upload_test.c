@@ -249,6 +249,7 @@ TEST(the_quota_counts_all_files_of_an_account)
 
 	web_init(&w);
 	w.cfg.upload_quota_bytes = 10;
+	http_configure(w.shard, &w.cfg);
 	a = slot(&w, "a", "", 6);
 	b = slot(&w, "b", "", 6);
 	assert_int_equal(put(&w, &a, "123456").status, 201);
@@ -257,6 +258,7 @@ TEST(the_quota_counts_all_files_of_an_account)
 	assert_int_equal(put(&w, &a, "1234").status, 201);
 	w.cfg.upload_max_bytes = 5;
 	w.cfg.upload_quota_bytes = 1000;
+	http_configure(w.shard, &w.cfg);
 	assert_int_equal(put(&w, &b, "abcdef").status, 413);
 	web_fini(&w);
 }

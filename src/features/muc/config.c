@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "proto/xmpp/form.h"
 
 enum kind { TEXT, SECRET, BOOLEAN, CHOICE, NUMBER };
