@@ -21,10 +21,17 @@ enum { STOP_POLL_MS = 5 };
 
 struct wiring {
 	struct env env;
-	_Atomic(struct tls_ctx *) tls; /* replaced at reload; old ones stay: a connection may be taking a reference */
+	_Atomic(struct tls_ctx *) tls; /* replaced at reload */
+	struct old_tls *old; /* those before, until the end: a shard may just be taking a reference */
 	struct files *files;
 	struct http_config http;	/* of the start or the last reload; shards keep copies */
 	char *muc, *upload, *pubsub;
+	atomic_int unflushed; /* shards that wait for the store at the end */
+};
+
+struct old_tls {
+	struct old_tls *next;
+	struct tls_ctx *ctx;
 };
 
 static struct app *app_of(struct shard *s)
@@ -206,12 +213,20 @@ static void post_all(struct app *app, const struct mail_kind *kind)
 	}
 }
 
+static void replace_tls(struct wiring *w, struct tls_ctx *tls)
+{
+	struct old_tls *old = mem_alloc(sizeof(*old));
+
+	*old = (struct old_tls){ w->old, atomic_exchange(&w->tls, tls_ctx_ref(tls)) };
+	w->old = old;
+}
+
 void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls)
 {
 	app->config = config;
 	atomic_store(&app->wiring->env.config, config);
 	if (tls)
-		atomic_store(&app->wiring->tls, tls_ctx_ref(tls));
+		replace_tls(app->wiring, tls);
 	http_fill(app, config);
 	post_all(app, &MAIL_RELOAD);
 }
@@ -230,13 +245,47 @@ static void on_stop(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_STOP = { .name = "stop", .handle = on_stop, .must_arrive = true };
 
+/* Everything that was asked of the store is answered before the shards stop: first the writes, then the reads. */
+static void on_flushed(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	atomic_int *left = arg;
+
+	(void)s;
+	(void)status;
+	(void)v;
+	(void)n;
+	atomic_fetch_sub(left, 1);
+}
+
+static void on_written(struct shard *s, void *arg, int status)
+{
+	(void)status;
+	if (store_get(app_of(s)->store, s, STR_NONE, STR("server"), STR("admin"), on_flushed, arg))
+		on_flushed(s, arg, 0, NULL, 0);
+}
+
+static void on_flush(struct shard *s, struct mail *m)
+{
+	struct app *app = app_of(s);
+
+	free(m);
+	if (store_barrier(app->store, s, on_written, &app->wiring->unflushed))
+		on_flushed(s, &app->wiring->unflushed, 0, NULL, 0);
+}
+
+static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
+
 void wiring_stop(struct app *app, int max_ms)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
 
 	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
-	for (int waited = 0; waited < max_ms && metric_get(M_CONNECTIONS_OPEN) > 0; waited += STOP_POLL_MS)
+	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
+	atomic_store(&app->wiring->unflushed, app->shards.n);
+	post_all(app, &MAIL_FLUSH);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
 	shards_stop(&app->shards);
 	for (int i = 0; i < app->shards.n; i++) {
@@ -248,6 +297,13 @@ void wiring_stop(struct app *app, int max_ms)
 	free(app->wiring->upload);
 	free(app->wiring->pubsub);
 	tls_ctx_unref(atomic_load(&app->wiring->tls));
+	while (app->wiring->old) {
+		struct old_tls *old = app->wiring->old;
+
+		app->wiring->old = old->next;
+		tls_ctx_unref(old->ctx);
+		free(old);
+	}
 	free(app->wiring);
 	app->wiring = NULL;
 }

@@ -48,12 +48,10 @@ struct feature {
 	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
 	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
-	/* Bound by Bind 2 (XEP-0386): what the client asked for inline, what goes into <bound/>. */
-	void (*on_bound)(struct session *s, const struct xml *bind, struct xml *bound, struct arena *a);
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
-	void (*on_unavailable)(struct session *s);
+	void (*on_unavailable)(struct session *s, struct stanza *st);
 	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */

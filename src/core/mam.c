@@ -332,20 +332,29 @@ static void metadata_end(struct arena *a, struct xml *el, const char *name, uint
 	xml_set(a, end, "timestamp", time_format(a, archive_id_ms(id)));
 }
 
+void mam_metadata_add(struct arena *a, struct xml *parent, const struct archive_page *page)
+{
+	struct xml *el = xml_add(a, parent, "metadata", NS_MAM);
+
+	if (!page->last_id_all)
+		return;
+	metadata_end(a, el, "start", page->first_id_all);
+	metadata_end(a, el, "end", page->last_id_all);
+}
+
 static void on_metadata(struct shard *s, void *arg, int status, const struct archive_page *page)
 {
 	struct iq_held *held = arg;
 	struct iq *iq = iq_wake(held);
 	struct arena *a = core_arena(s->core);
-	struct xml *el = xml_new(a, "metadata", NS_MAM);
+	struct xml *holder = xml_new(a, "metadata", NS_MAM), *el;
 
 	if (status) {
 		iq_error(iq, mam_error(status), NULL);
 	} else {
-		if (page->last_id_all) {
-			metadata_end(a, el, "start", page->first_id_all);
-			metadata_end(a, el, "end", page->last_id_all);
-		}
+		mam_metadata_add(a, holder, page);
+		el = holder->first;
+		xml_detach(el);
 		iq_result(iq, el);
 	}
 	iq_held_free(held);
@@ -353,7 +362,7 @@ static void on_metadata(struct shard *s, void *arg, int status, const struct arc
 
 void mam_metadata(struct iq *iq, struct str owner)
 {
-	struct archive_query q = { .owner = owner, .end_id = UINT64_MAX, .before_id = UINT64_MAX, .want_count = true };
+	struct archive_query q = { .owner = owner, .end_id = UINT64_MAX, .before_id = UINT64_MAX, .want_ends = true };
 
 	ask(iq, &q, on_metadata, NULL);
 }

@@ -35,6 +35,8 @@ struct mam_view {
 /* Answers a query: a message per row from the archive's address, then <fin/> as the result of iq; or an error.
  * view may be NULL, else it must be static. m->q.owner is set here. */
 void mam_answer(struct iq *iq, struct mam_query *m, struct str owner, const struct mam_view *view);
+/* Adds <metadata/> (§5) with the ends of an archive: first_id_all and last_id_all of the page. */
+void mam_metadata_add(struct arena *a, struct xml *parent, const struct archive_page *page);
 /* Answers <metadata/> (§5). */
 void mam_metadata(struct iq *iq, struct str owner);
 /* Answers an IQ get of <query/>: the fields that can be asked for (§4.1.5). */

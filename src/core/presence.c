@@ -152,13 +152,13 @@ static void first_available(struct session *s)
 	}
 }
 
-static void run_hooks(struct session *s, bool up)
+static void run_hooks(struct session *s, struct stanza *st, bool up)
 {
 	for (const struct feature *const *f = s->core->env->features; *f; f++) {
 		if (up && (*f)->on_available)
 			(*f)->on_available(s);
 		else if (!up && (*f)->on_unavailable)
-			(*f)->on_unavailable(s);
+			(*f)->on_unavailable(s, st);
 	}
 }
 
@@ -180,7 +180,7 @@ static void available_out(struct session *s, struct stanza *st)
 	broadcast(s, st);
 	if (first) {
 		first_available(s);
-		run_hooks(s, true);
+		run_hooks(s, st, true);
 		subscription_pending(s);
 	}
 	if (priority >= 0 && (first || was_negative))
@@ -197,7 +197,7 @@ static void unavailable(struct session *s, struct stanza *st)
 		blob_unref(s->presence);
 		s->presence = NULL;
 		s->priority = 0;
-		run_hooks(s, false);
+		run_hooks(s, st, false);
 		broadcast(s, st);
 	}
 	list_each(d, &s->directed, link) {

@@ -9,7 +9,6 @@
 enum {
 	SM_QUEUE_MAX = 5000,	     /* stanzas unacknowledged by the client before its session ends */
 	SM_QUEUE_BYTES_MAX = 8 << 20,
-	SM_RESUME_MS = 300000,	     /* how long a lost session waits to be resumed */
 	SM_UNDURABLE_MAX = 1024,     /* received stanzas that wait for the disk before the link is paused */
 	SM_ASK_EVERY = 100,	     /* ask the client for an acknowledgement after so many stanzas */
 	SM_ASK_MS = 5000,	     /* … or when the oldest has waited so long */

@@ -26,7 +26,9 @@ int session_sm_enable(struct session *s, bool resume, uint64_t max_ms)
 	struct str token = random_token(core_arena(s->core), 32);
 
 	memcpy(sm->id, token.p, token.n < sizeof(sm->id) ? token.n : sizeof(sm->id) - 1);
-	sm->max_ms = max_ms && max_ms < SM_RESUME_MS ? max_ms : SM_RESUME_MS;
+	sm->max_ms = (uint64_t)config_int(core_config(s->core), "sm.resume");
+	if (max_ms && max_ms < sm->max_ms)
+		sm->max_ms = max_ms;
 	return 0;
 }
 

@@ -196,7 +196,8 @@ static enum verdict send_blocked(struct transit *t)
 	if (stanza_error_reply(a, t->st, ERR_NOT_ACCEPTABLE, NULL, &r)) {
 		xml_add(a, xml_child(r.el, "error", NS_CLIENT), "blocked", NS_BLOCKING_ERRORS);
 		stanza_touched(&r);
-		router_route(t->core, &r);
+		if (t->session) /* past the block, which would drop what comes from there */
+			session_send(t->session, &r, NULL);
 		stanza_fini(&r);
 	}
 	t->reason = "the sender blocks the recipient";

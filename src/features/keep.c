@@ -26,6 +26,8 @@ static void on_got(struct shard *s, void *arg, int status, const struct store_it
 		iq_error(iq, ERR_INTERNAL_SERVER_ERROR, NULL);
 	else if (n && xml_parse(a, arena_str(a, v->value), &el))
 		iq_error(iq, ERR_INTERNAL_SERVER_ERROR, NULL);
+	else if (!el && iq->target == TO_USER) /* as for an account that is not there (XEP-0054 §3.1) */
+		iq_error(iq, ERR_SERVICE_UNAVAILABLE, NULL);
 	else if (!k->key)
 		iq_result(iq, el ? el : k->empty(iq));
 	else {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Three small questions to the server or an account: XEP-0092 1.1 version, XEP-0202 2.0 time, XEP-0012 2.0 last activity. */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "core/feature.h"
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
+
+enum { STATUS_MAX = 1024 };
 
 static void version(struct iq *iq)
 {
@@ -56,24 +60,33 @@ static void last_account(struct iq *iq)
 }
 
 /* Keeps the moment of the last sign-off and its status text. */
-static void on_unavailable(struct session *s)
+static void on_unavailable(struct session *s, struct stanza *st)
 {
 	struct user *u = s->user;
 	struct store_batch *b;
 	struct arena *a = core_arena(s->core);
+	struct str status;
 
 	if (user_is_available(u))
 		return;
+	status = xml_child_text(a, stanza_tree(st, a), "status", NS_CLIENT);
+	if (status.n > STATUS_MAX)
+		status = STR_NONE;
+	free((void *)u->last_status.p);
+	u->last_status = (struct str){ str_dup(status), status.n };
 	u->last_ms = clock_wall_ms();
 	b = store_batch_new();
 	store_put(b, u->jid.full, STR("last"), STR_NONE, arena_printf(a, "%llu", (unsigned long long)u->last_ms));
+	store_put(b, u->jid.full, STR("last"), STR("status"), status);
 	store_commit(s->core->env->store, s->core->shard, b, NULL, NULL);
 }
 
 static void load(struct user *u, struct str key, struct str value)
 {
-	(void)key;
-	str_u64(value, UINT64_MAX, &u->last_ms);
+	if (key.n == 0)
+		str_u64(value, UINT64_MAX, &u->last_ms);
+	else if (!u->last_status.p)
+		u->last_status = (struct str){ str_dup(value), value.n };
 }
 
 static const struct spec specs[] = { { "XEP-0092", "1.1" }, { "XEP-0202", "2.0" }, { "XEP-0012", "2.0" }, { NULL, NULL } };

@@ -406,8 +406,9 @@ static void collect(const struct set *rows, const struct archive_query *q, struc
 
 static void count(const struct set *rows, const struct archive_query *q, struct archive_page *page)
 {
-	page->total = 0;
-	for (size_t i = 0; i < rows->n; i++) {
+	if (q->want_count)
+		page->total = 0;
+	for (size_t i = 0; i < rows->n && q->want_count; i++) {
 		const struct entry *e = rows->v[i];
 
 		page->total += e->id >= q->start_id && e->id <= q->end_id &&
@@ -432,7 +433,7 @@ static int query(struct store_reader *r, const struct archive_query *q, struct s
 		rc = -ENOENT;
 	else
 		collect(rows, q, out);
-	if (!rc && q->want_count)
+	if (!rc && (q->want_count || q->want_ends))
 		count(rows, q, &out->page);
 	pthread_rwlock_unlock(&r->db->lock);
 	return rc;

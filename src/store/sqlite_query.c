@@ -327,12 +327,13 @@ static int count(struct walk *w, const struct buf *copied, struct archive_page *
 	size_t n = copied->n / sizeof(*v);
 	int rc = 0;
 
-	page->total = 0;
 	w->lo = w->q->start_id;
 	w->hi = w->q->end_id > INT64_MAX ? INT64_MAX : w->q->end_id;
-	if (w->lo <= w->hi)
+	if (w->q->want_count)
+		page->total = 0;
+	if (w->q->want_count && w->lo <= w->hi)
 		rc = w->peer == PEER_FULL ? count_full(w, copied, &page->total) : count_disk(w, &page->total);
-	for (size_t i = 0; i < n && w->peer != PEER_FULL; i++)
+	for (size_t i = 0; i < n && w->q->want_count && w->peer != PEER_FULL; i++)
 		page->total += is_in(w, &v[i]);
 	if (!rc)
 		rc = edge(w, SQL_FIRST, &page->first_id_all);
@@ -356,7 +357,7 @@ static int run(struct walk *w, const struct buf *copied, struct store_page *out)
 	out->page.complete = true;
 	if (!rc && archive_query_range(w->q, &w->lo, &w->hi))
 		rc = w->q->ids_n ? page_of_ids(w, copied, out) : page_of_range(w, copied, out);
-	if (!rc && w->q->want_count)
+	if (!rc && (w->q->want_count || w->q->want_ends))
 		rc = count(w, copied, &out->page);
 	return rc;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "core/feature.h"
+#include "core/mam.h"
 #include "core/offline.h"
 #include "crypto/random.h"
 #include "proto/xmpp/ns.h"
@@ -341,7 +341,8 @@ static void end_earlier(struct user *u, struct session *keep)
 			session_kick(s, "conflict", "The same client signed in again.");
 }
 
-static struct session *bind2(struct stream *st, struct user *u, const struct xml *bind, struct xml *success)
+static struct session *bind2(struct stream *st, struct user *u, const struct xml *bind, struct xml *success,
+	const struct archive_page *ends)
 {
 	struct arena *a = core_arena(st->core);
 	struct session *s = session_bind(u, new_resource(st, bind), &stream_session_ops, st);
@@ -360,13 +361,12 @@ static struct session *bind2(struct stream *st, struct user *u, const struct xml
 		sm_enable(s, enable);
 		xml_append(b, sm_enabled(a, s));
 	}
-	for (const struct feature *const *f = st->core->env->features; *f; f++)
-		if ((*f)->on_bound)
-			(*f)->on_bound(s, bind, b, a);
+	mam_metadata_add(a, b, ends);
 	return s;
 }
 
-struct session *bind_inline(struct stream *st, struct user *u, const struct xml *request, struct xml *success, bool *out_replay)
+struct session *bind_inline(struct stream *st, struct user *u, const struct xml *request, struct xml *success,
+	const struct archive_page *ends, bool *out_replay)
 {
 	const struct xml *el = xml_child(request, "resume", NS_SM), *bind = xml_child(request, "bind", NS_BIND2);
 	struct session *s = NULL;
@@ -379,5 +379,5 @@ struct session *bind_inline(struct stream *st, struct user *u, const struct xml 
 			return s;
 		}
 	}
-	return bind ? bind2(st, u, bind, success) : NULL;
+	return bind ? bind2(st, u, bind, success, ends) : NULL;
 }

@@ -14,9 +14,11 @@ void bind_element(struct stream *st, struct xml *el);
 void bind_resume_element(struct stream *st, struct xml *el);
 /* XEP-0198 elements of a bound stream. */
 void bind_sm_element(struct stream *st, struct xml *el);
-/* Inline parts of SASL2 for a loaded user: adds <resumed/>, <failed/>, <bound/> to success. Returns the session now attached or NULL;
+/* Inline parts of SASL2 for a loaded user: adds <resumed/>, <failed/>, <bound/> to success. ends: first and last
+ * archive ids, for <bound/>. Returns the session now attached or NULL;
  * *out_replay is set when unacknowledged stanzas are to be sent again after success. */
-struct session *bind_inline(struct stream *st, struct user *u, const struct xml *request, struct xml *success, bool *out_replay);
+struct session *bind_inline(struct stream *st, struct user *u, const struct xml *request, struct xml *success,
+	const struct archive_page *ends, bool *out_replay);
 /* The session that a request wants to resume, or NULL: its received stanzas must be on disk before bind_inline (the caller waits). */
 struct session *bind_resumable(struct user *u, const struct xml *resume);
 

@@ -226,6 +226,9 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 		return false;
 	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->core->env->domain)))
 		return false;
+	/* XEP-0388 §2.4: the stream's `from`, if any, is who signs in. */
+	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->core->env->domain, STR_NONE).full, st->from))
+		return false;
 	st->auth->name = str_dup(node);
 	return true;
 }

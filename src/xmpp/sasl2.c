@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* XEP-0388 1.0.4 Extensible SASL Profile with the inline parts of XEP-0386, XEP-0198 and XEP-0484. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "account/fast.h"
@@ -39,6 +40,7 @@ struct inline_state {
 	struct stream *st;
 	struct str token; /* own bytes; p NULL: none */
 	uint64_t expires_ms;
+	struct archive_page ends; /* of the account's archive */
 };
 
 static const struct xml *request_of(struct stream *st)
@@ -72,7 +74,7 @@ static void finish(struct inline_state *in, struct user *u)
 	const struct xml *request = request_of(st);
 	struct xml *success = xml_new(a, "success", NS_SASL2), *t;
 	bool replay = false;
-	struct session *s = request ? bind_inline(st, u, request, success, &replay) : NULL;
+	struct session *s = request ? bind_inline(st, u, request, success, &in->ends, &replay) : NULL;
 
 	if (in->token.p) {
 		t = xml_add(a, success, "token", NS_FAST);
@@ -112,12 +114,26 @@ static void on_user(struct user *u, void *arg)
 	stream_proceed(st);
 }
 
+static void on_ends(struct shard *sh, void *arg, int status, const struct archive_page *page)
+{
+	struct inline_state *in = arg;
+	struct stream *st = in->st;
+
+	if (!status)
+		in->ends = *page;
+	user_with(sh->core, jid_make(&sh->arena, str_of(st->node), sh->core->env->domain, STR_NONE).full, on_user, in);
+}
+
+/* The ends of the archive as they are now (XEP-0386: at the time of binding), then the user. */
 static void load_user(struct inline_state *in)
 {
-	struct stream *st = in->st;
-	struct arena *a = core_arena(st->core);
+	struct core *c = in->st->core;
+	struct arena *a = core_arena(c);
+	struct archive_query q = { .owner = jid_make(a, str_of(in->st->node), c->env->domain, STR_NONE).full, .end_id = UINT64_MAX,
+		.before_id = UINT64_MAX, .limit = 1, .want_ends = true };
 
-	user_with(st->core, jid_make(a, str_of(st->node), st->core->env->domain, STR_NONE).full, on_user, in);
+	if (store_query(c->env->store, c->shard, &q, on_ends, in))
+		on_ends(c->shard, in, -EBUSY, NULL);
 }
 
 static void on_durable(struct session *s, void *arg)

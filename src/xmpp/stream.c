@@ -34,7 +34,8 @@ void stream_fini(struct stream *st)
 	free(st->node);
 	free(st->client);
 	free(st->token);
-	st->node = st->client = st->token = NULL;
+	free(st->from);
+	st->node = st->client = st->token = st->from = NULL;
 }
 
 void stream_write_xml(struct stream *st, const struct xml *el)
@@ -242,6 +243,8 @@ static bool head_ok(struct stream *st, const struct xml *head)
 		stream_error(st, "invalid-namespace", NULL);
 	else if (!str_is(head->name, name))
 		stream_error(st, "bad-format", NULL);
+	else if (!st->link->websocket && !str_is(xml_get(head, "xmlns"), NS_CLIENT))
+		stream_error(st, "invalid-namespace", NULL); /* RFC 6120 §4.8.3 */
 	else if (to.p && (to.n > HEAD_TEXT_MAX || jid_nameprep(a, to, &host) || !str_eq(host, st->core->env->domain)))
 		stream_error(st, "host-unknown", "This server does not serve that domain.");
 	else if (!str_starts(version, STR("1."))) /* RFC 6120 §4.7.5 */
@@ -254,6 +257,7 @@ static bool head_ok(struct stream *st, const struct xml *head)
 void stream_opened(struct stream *st, const struct xml *head)
 {
 	struct arena *a = core_arena(st->core);
+	struct jid from;
 
 	if (st->state != STREAM_START && st->state != STREAM_AUTHED) {
 		stream_error(st, "bad-format", "A stream head was not expected here.");
@@ -265,6 +269,8 @@ void stream_opened(struct stream *st, const struct xml *head)
 	}
 	if (!head_ok(st, head))
 		return;
+	free(st->from);
+	st->from = jid_parse(a, xml_get(head, "from"), &from) ? NULL : str_dup(jid_bare_str(from));
 	if (!st->authed)
 		st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
 	stream_features(st);

@@ -62,6 +62,7 @@ struct stream {
 	bool sasl2;
 	char *node;		/* authenticated localpart */
 	char *client;		/* user-agent id of SASL2; NULL */
+	char *from;		/* bare JID that the stream head names; NULL: none */
 	char *token;		/* invitation shown before registration; NULL */
 	void (*go_on)(struct stream *st); /* step to take in the user's shard, or when something is there */
 };

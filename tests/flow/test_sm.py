@@ -284,7 +284,7 @@ def acknowledged_messages_are_not_repeated(stage):
 
 def a_lost_session_ends_after_its_time(stage):
     """A server with a short resumption time: the contact sees unavailable, the message goes to offline storage."""
-    server = stage.own_server({'sm.resume_seconds': '1'})
+    server = stage.own_server({'sm.resume': '1s'})
     a = stage.client(server.account(), server=server).online()
     b = stage.client(server.account(), server=server).online()
     befriend(a, b)

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -201,6 +202,64 @@ TEST(holds_each_limit_exactly)
 		same_for_every_split(cases[i].text, cases[i].want, &small);
 }
 
+TEST(waits_for_the_end_of_a_long_tag)
+{
+	struct buf text = { 0 }, want = { 0 }, out;
+
+	buf_puts(&text, "<s><a b='");
+	for (int i = 0; i < 3000; i++)
+		buf_puts(&text, i % 100 ? "x" : ">\"");
+	buf_puts(&text, "' c=\"'>\"/><d/>");
+	out = run_split(buf_view(&text), text.n, text.n, &XML_LIMITS_STREAM);
+	assert_true(out.n > 3000);
+	want = out;
+	for (size_t step = 1; step < 2500; step += 311) {
+		out = run_split(buf_view(&text), step, step, &XML_LIMITS_STREAM);
+		assert_true(str_eq(buf_view(&out), buf_view(&want)));
+		buf_free(&out);
+	}
+	buf_free(&want);
+	text.n -= 20;
+	buf_puts(&text, "<' c='' /><d/>");
+	for (size_t step = 1; step < 2500; step += 311) {
+		out = run_split(buf_view(&text), step, step, &XML_LIMITS_STREAM);
+		assert_str(buf_view(&out), "[open<s/>][error -74]");
+		buf_free(&out);
+	}
+	buf_free(&text);
+}
+
+TEST(limits_a_long_tag_that_never_ends)
+{
+	static const struct {
+		const char *begin, *want;
+	} cases[] = {
+		{ "<s><a b='", "[open<s/>][error -90]" },
+		{ "<s b='", "[error -90]" },
+		{ "<s></", "[open<s/>][error -90]" },
+		{ "<s><a></", "[open<s/>][error -90]" },
+		{ "<s><a></b>", "[open<s/>][error -74]" },
+		{ "<s><!--", "[open<s/>][error -1]" },
+		{ "<s><?a ", "[open<s/>][error -1]" },
+		{ "<s><a>&", "[open<s/>][error -1]" },
+		{ "<!DOCTYPE a '", "[error -1]" },
+		{ "<!DOCTYPE ", "[error -1]" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf text = { 0 }, out;
+
+		buf_puts(&text, cases[i].begin);
+		for (int j = 0; j < 17000; j++)
+			buf_putc(&text, 'x');
+		out = run_split(buf_view(&text), 1, 1, &XML_LIMITS_UNAUTH);
+		if (!str_is(buf_view(&out), cases[i].want))
+			fail_msg("%s: %.*s", cases[i].begin, (int)out.n, out.p);
+		buf_free(&out);
+		buf_free(&text);
+	}
+}
+
 TEST(leaves_bytes_behind_an_event_unparsed)
 {
 	struct xml_reader *r = xml_reader_new(&XML_LIMITS_UNAUTH);
@@ -305,6 +364,67 @@ TEST(goes_on_after_a_parser_is_worn_out)
 	xml_reader_free(r);
 }
 
+static void *read_some(void *user)
+{
+	struct buf out = run_steps(user, STR("<a b='1'>t</a><a b"), 18, 18);
+
+	assert_str(buf_view(&out), "[stanza 14 <a xmlns='n' b='1'>t</a>]");
+	buf_free(&out);
+	return NULL;
+}
+
+TEST(moves_between_threads)
+{
+	struct xml_reader *r = xml_reader_new(&XML_LIMITS_STREAM);
+	struct buf out = run_steps(r, STR("<s xmlns='n'>"), 13, 13);
+	pthread_t thread;
+
+	buf_free(&out);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pthread_create(&thread, NULL, read_some, r), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		out = run_steps(r, STR("='2'/>"), 6, 6);
+		assert_str(buf_view(&out), "[stanza 10 <a xmlns='n' b='2'/>]");
+		buf_free(&out);
+	}
+	xml_reader_free(r);
+}
+
+TEST(keeps_unread_input_that_the_caller_takes_back)
+{
+	struct xml_reader *r = xml_reader_new(&XML_LIMITS_STREAM);
+	struct buf text = { 0 };
+	struct xml_event e;
+	struct arena a;
+
+	arena_init(&a);
+	buf_puts(&text, "<s:s xmlns:s='n'>");
+	for (int i = 0; i < 40000; i++)
+		buf_printf(&text, "<n%05d/>", i);
+	xml_reader_feed(r, buf_view(&text));
+	xml_reader_next(r, &a, &e);
+	assert_int_equal(e.kind, XML_STREAM_OPEN);
+	for (int i = 0; i < 40000; i++) {
+		struct str rest;
+
+		if (i % 1000 == 0) {
+			xml_reader_keep_input(r);
+			buf_free(&text); /* ASan sees who still reads it */
+		}
+		rest = xml_reader_rest_input(r);
+		assert_int_equal(rest.n, 9 * (40000 - (size_t)i));
+		assert_memory_equal(rest.p, "<n", 2);
+		xml_reader_next(r, &a, &e);
+		assert_int_equal(e.kind, XML_STANZA);
+		assert_str(e.el->name, arena_printf(&a, "n%05d", i).p);
+		arena_reset(&a);
+	}
+	xml_reader_next(r, &a, &e);
+	assert_int_equal(e.kind, XML_NONE);
+	xml_reader_free(r);
+	arena_fini(&a);
+}
+
 TEST(is_dead_after_an_error)
 {
 	struct xml_reader *r = xml_reader_new(&XML_LIMITS_STREAM);
@@ -327,8 +447,12 @@ UNIT_MAIN(cmocka_unit_test(reads_a_stream_however_it_is_split),
 	cmocka_unit_test(refuses_bad_streams_however_they_are_split),
 	cmocka_unit_test(refuses_utf_16_by_its_second_byte),
 	cmocka_unit_test(holds_each_limit_exactly),
+	cmocka_unit_test(waits_for_the_end_of_a_long_tag),
+	cmocka_unit_test(limits_a_long_tag_that_never_ends),
 	cmocka_unit_test(leaves_bytes_behind_an_event_unparsed),
 	cmocka_unit_test(knows_whether_a_stanza_is_unfinished),
 	cmocka_unit_test(takes_turns_with_other_streams),
 	cmocka_unit_test(goes_on_after_a_parser_is_worn_out),
+	cmocka_unit_test(moves_between_threads),
+	cmocka_unit_test(keeps_unread_input_that_the_caller_takes_back),
 	cmocka_unit_test(is_dead_after_an_error));

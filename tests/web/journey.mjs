@@ -22,19 +22,24 @@ const LOOKS = {
 async function meet(alice, bob, server, at) {
   await step(`${at}: the printed link makes the first administrator`, async () => {
     await alice.page.goto(`${alice.origin}/setup#${server.code}`);
+    await alice.page.getByLabel("Choose a name").waitFor();
+    await alice.meetsNoBarrier("setup");
     await alice.createAccount();
     await alice.page.getByRole("heading", { name: "Chats" }).waitFor();
+    await alice.meetsNoBarrier("the empty list");
   });
   let link = "";
   await step(`${at}: the administrator makes an invitation link`, async () => {
     await alice.pickMenu("Invite people");
     link = await alice.page.getByLabel("Invitation link").inputValue();
+    await alice.meetsNoBarrier("the invitation dialog");
     await alice.page.keyboard.press("Escape");
     equal(/^https?:\/\/[^/]+\/i\/[\w-]+$/.test(link), true, `a link (${link})`);
   });
   await step(`${at}: the invited person registers and lands in the conversation`, async () => {
     await bob.page.goto(bob.origin + new URL(link).pathname);
     await bob.page.getByRole("heading", { name: "alice invites you" }).waitFor();
+    await bob.meetsNoBarrier("the invitation");
     await bob.createAccount();
     await bob.page.getByRole("textbox", { name: "Message alice" }).waitFor();
   });
@@ -67,6 +72,7 @@ async function talk(alice, bob, at) {
     await alice.sendFile("evening.png", "image/png", gradientPng(320, 200));
     equal(await bob.seesPicture("evening.png"), [320, 200], "the picture");
     equal(await alice.seesPicture("evening.png"), [320, 200], "the sender's picture");
+    for (const person of [alice, bob]) await person.meetsNoBarrier("the conversation");
   });
   await step(`${at}: the history is there after a reload`, async () => {
     for (const person of [alice, bob]) {
@@ -157,6 +163,18 @@ async function journey(browser, at, look) {
   await talk(alice, bob, at);
   await gather(alice, bob, at);
   await breakNetwork(alice, bob, at);
+  await step(`${at}: settings and details are usable in both languages`, async () => {
+    for (const language of ["简体中文", "English"]) {
+      await alice.page.goto(`${alice.origin}/settings`);
+      await alice.page.getByRole("dialog").waitFor();
+      await alice.page.getByRole("radio", { name: language }).check({ force: true });
+      await alice.page.getByRole("heading", { name: language === "English" ? "Settings" : "设置" }).waitFor();
+      await alice.meetsNoBarrier(`settings in ${language}`);
+    }
+    await alice.page.goto(`${alice.origin}/c/bob/details`);
+    await alice.page.getByRole("complementary", { name: "Details" }).waitFor();
+    await alice.meetsNoBarrier("details");
+  });
   await step(`${at}: the pages complained about nothing`, () => equal([...alice.problems, ...bob.problems], [], "problems"));
   if (hasFailed()) await report(server, [alice, bob]);
   for (const person of [alice, bob]) await person.close();

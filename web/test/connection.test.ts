@@ -54,7 +54,10 @@ function client(name: string): Client {
       onStanza: (node) => void (made.take(node) || made.stanzas.push(node)),
       onAcked: (ids) => made.acked.push(...ids),
       onToken: (token) => (made.token = token),
-      onTokenRefused: () => (made.news.push("token refused"), undefined),
+      onTokenRefused: () => {
+        made.news.push("token refused");
+        return Promise.resolve(undefined);
+      },
     },
   });
   const whole = Object.assign(made, { connection });

@@ -388,18 +388,34 @@ uint64_t build_pending(const struct xml_build *b)
 	return b->parser->fed - (at < 0 ? 0 : (uint64_t)at);
 }
 
-/* Expat says "invalid token" for bad UTF-8 and bad syntax alike: look at the byte where it stopped. */
-static int token_error(const struct xml_build *b, uint64_t *end)
+struct str build_unread(const struct xml_build *b)
 {
 	int offset = 0, size = 0;
 	const char *input = XML_GetInputContext(b->parser->expat, &offset, &size);
-	struct str rest;
+
+	return input ? (struct str){ input + offset, (size_t)(size - offset) } : STR_NONE;
+}
+
+uint64_t build_counted(const struct xml_build *b)
+{
+	return b->parser->fed - limit_start(b);
+}
+
+int build_fail(struct xml_build *b, int error)
+{
+	fault_at(b, error, b->parser->fed);
+	return b->error;
+}
+
+/* Expat says "invalid token" for bad UTF-8 and bad syntax alike: look at the byte where it stopped. */
+static int token_error(const struct xml_build *b, uint64_t *end)
+{
+	struct str rest = build_unread(b);
 	size_t pos = 0;
 	unsigned char lead;
 
-	if (!input || offset >= size)
+	if (!rest.n)
 		return -EBADMSG;
-	rest = (struct str){ input + offset, (size_t)(size - offset) };
 	lead = (unsigned char)rest.p[0];
 	*end = (uint64_t)XML_GetCurrentByteIndex(b->parser->expat) +
 		(lead < 0xc2 || lead > 0xf4   ? 1
@@ -444,7 +460,7 @@ int build_feed(struct xml_build *b, const char *p, size_t n)
 	b->suspended = status == XML_STATUS_SUSPENDED;
 	if (status == XML_STATUS_ERROR)
 		take_error(b);
-	if (status == XML_STATUS_OK && b->parser->fed - limit_start(b) > b->limits->stanza_bytes)
-		fault_at(b, -EMSGSIZE, b->parser->fed);
+	if (status == XML_STATUS_OK && build_counted(b) > b->limits->stanza_bytes)
+		build_fail(b, -EMSGSIZE);
 	return b->error;
 }

@@ -37,5 +37,9 @@ void build_end(struct xml_build *b);
 int build_feed(struct xml_build *b, const char *p, size_t n);
 /* Bytes that expat holds and has not reported: of an unfinished tag, or behind the event just reported. */
 uint64_t build_pending(const struct xml_build *b);
+struct str build_unread(const struct xml_build *b); /* the bytes of the unfinished tag themselves */
+uint64_t build_counted(const struct xml_build *b); /* bytes that count against the limit so far */
+int build_fail(
+	struct xml_build *b, int error); /* refuses what was read so far. Returns the error */
 
 #endif

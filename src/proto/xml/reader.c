@@ -9,7 +9,10 @@
 #include "base/must.h"
 #include "proto/xml/build.h"
 
-enum { PIECE_BYTES = 16 * 1024 }; /* handed to expat at a time, so that its buffer stays small */
+enum {
+	PIECE_BYTES = 16 * 1024, /* handed to expat at a time, so that its buffer stays small */
+	LONG_TAG_BYTES = 2048, /* of a tag without an end: from here on its bytes are held back */
+};
 
 const struct xml_limits XML_LIMITS_STREAM = {
 	.stanza_bytes = 262144, .depth = 64, .elements = 4096, .attrs = 64
@@ -18,11 +21,19 @@ const struct xml_limits XML_LIMITS_UNAUTH = {
 	.stanza_bytes = 16384, .depth = 16, .elements = 256, .attrs = 32
 };
 
+/* Expat reads an unfinished tag again from its start with each piece, so a long tag in small pieces would cost the square of
+ * its length. Its bytes wait here until the one that ends it. */
+struct hold {
+	struct buf bytes;
+	char quote; /* of the attribute value they stand in, 0: outside */
+};
+
 struct xml_reader {
 	struct xml_build b;
+	struct hold *hold; /* NULL: nothing is held back */
 	struct arena own; /* holds the tree of an unfinished stanza between feeds */
 	struct str in; /* fed and not yet handed to expat */
-	char *kept;    /* our copy of in, see xml_reader_keep_input */
+	char *kept; /* our copy of in, see xml_reader_keep_input */
 	uint8_t seen; /* bytes of the stream, up to the two that tell the encoding */
 	bool closed;
 };
@@ -35,11 +46,20 @@ struct xml_reader *xml_reader_new(const struct xml_limits *limits)
 	return r;
 }
 
+static void hold_free(struct xml_reader *r)
+{
+	if (r->hold)
+		buf_free(&r->hold->bytes);
+	free(r->hold);
+	r->hold = NULL;
+}
+
 static void forget(struct xml_reader *r)
 {
 	const struct xml_limits *limits = r->b.limits;
 
 	build_end(&r->b);
+	hold_free(r);
 	free(r->b.head);
 	free(r->kept);
 	arena_fini(&r->own);
@@ -73,11 +93,13 @@ void xml_reader_feed(struct xml_reader *r, struct str bytes)
 
 void xml_reader_keep_input(struct xml_reader *r)
 {
-	char *copy = r->in.n ? mem_dup(r->in.p, r->in.n) : NULL;
+	/* Also what expat took and has not reported: rest_input finds it right before `in`. */
+	struct str rest = xml_reader_rest_input(r);
+	char *copy = rest.n ? mem_dup(rest.p, rest.n) : NULL;
 
 	free(r->kept);
 	r->kept = copy;
-	r->in.p = copy;
+	r->in.p = copy ? copy + (rest.n - r->in.n) : NULL;
 }
 
 struct str xml_reader_rest_input(const struct xml_reader *r)
@@ -171,6 +193,58 @@ static void set_event(struct xml_reader *r, struct arena *a, struct xml_event *o
 	}
 }
 
+/* Bytes up to the ">" that ends a tag, that one included; all of them if none does. Keeps the quote between pieces. */
+static size_t tag_bytes(struct str s, char *quote, bool *out_ended)
+{
+	size_t i = 0;
+
+	*out_ended = false;
+	while (i < s.n && !*out_ended) {
+		char c = s.p[i++];
+
+		if (*quote)
+			*quote = c == *quote ? 0 : *quote;
+		else if (c == '"' || c == '\'')
+			*quote = c;
+		else
+			*out_ended = c == '>';
+	}
+	return i;
+}
+
+/* Long and without an end: a tag is waited for; comments, instructions and references are refused anyway. */
+static void begin_hold(struct xml_reader *r)
+{
+	struct str tag = build_unread(&r->b);
+	char quote = 0;
+	bool ended;
+
+	if (tag.n < 2 || tag.p[0] != '<' || tag.p[1] == '!' || tag.p[1] == '?') {
+		build_fail(&r->b, -EPERM);
+		return;
+	}
+	tag_bytes(tag, &quote, &ended);
+	must(!ended);
+	r->hold = mem_zalloc(sizeof(*r->hold));
+	r->hold->quote = quote;
+}
+
+/* Takes input until the tag ends or the limit is reached; then expat gets all of it at once. */
+static void go_on_holding(struct xml_reader *r)
+{
+	struct hold *h = r->hold;
+	bool ended;
+	size_t n = tag_bytes(r->in, &h->quote, &ended);
+
+	buf_put(&h->bytes, r->in.p, n);
+	r->in.p += n;
+	r->in.n -= n;
+	if (!ended && build_counted(&r->b) + h->bytes.n <= r->b.limits->stanza_bytes)
+		return;
+	build_feed(&r->b, h->bytes.p, h->bytes.n);
+	hold_free(r);
+}
+
 /* Goes on until something is got or all input is read. */
 static void pump(struct xml_reader *r)
 {
@@ -188,12 +262,18 @@ static void pump(struct xml_reader *r)
 		}
 		if (!r->in.n)
 			return;
+		if (r->hold) {
+			go_on_holding(r);
+			continue;
+		}
 		if (!b->parser)
 			build_begin(b);
 		n = r->in.n < PIECE_BYTES ? r->in.n : PIECE_BYTES;
 		r->in.p += n;
 		r->in.n -= n;
-		build_feed(b, r->in.p - n, n);
+		if (build_feed(b, r->in.p - n, n) == 0 && !b->suspended &&
+			build_pending(b) >= LONG_TAG_BYTES)
+			begin_hold(r);
 	}
 }
 
@@ -210,6 +290,7 @@ void xml_reader_next(struct xml_reader *r, struct arena *a, struct xml_event *ou
 	if (b->error) {
 		*out = (struct xml_event){ .kind = XML_ERROR, .error = b->error };
 		build_end(b);
+		hold_free(r);
 		arena_fini(&r->own);
 		r->in = STR_NONE;
 	} else if (b->got & ~GOT_SPACE) {

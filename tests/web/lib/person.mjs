@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // What a person does and sees, by the roles and names that a screen reader would use.
 
+import { findBarriers } from "./accessible.mjs";
 import { equal } from "./tap.mjs";
 import { openDevice } from "./browser.mjs";
 import { openNetwork } from "./network.mjs";
@@ -81,6 +82,11 @@ class Person {
     await picture.waitFor();
     await picture.evaluate((img) => img.decode());
     return picture.evaluate((img) => [img.naturalWidth, img.naturalHeight]);
+  }
+
+  /** Nothing on this screen shuts anybody out. */
+  async meetsNoBarrier(place) {
+    equal(await findBarriers(this.page), [], `barriers in ${place}`);
   }
 
   async isOffline() {

@@ -2,7 +2,7 @@
 // Wires the models together: what happens, in which order, when the page opens and when a session begins.
 
 import { bookmarks, fetchBookmarks, installBookmarks } from "./bookmarks";
-import { chats, installChats } from "./chats";
+import { installChats } from "./chats";
 import { catchUpPeople, catchUpRoom, installHistory } from "./history";
 import { installInbox } from "./inbox";
 import { installInvitations } from "./invitations";
@@ -73,12 +73,20 @@ function install(): void {
   watchPage();
 }
 
+const SERVER_RETRY_MS = 5000;
+let started = false;
+
 /** Starts the client: settings, the server's description, and the session of the last visit. */
 export async function startApp(): Promise<void> {
-  await Promise.all([loadSettings(), loadServer()]);
-  installRouter({ domain: server()?.domain ?? location.hostname, muc: server()?.muc ?? `conference.${location.hostname}` });
+  const described = loadServer();
+  await Promise.all([loadSettings(), server() ? undefined : described]);
+  if (started) return;
+  if (!server()) {
+    setTimeout(() => void startApp(), SERVER_RETRY_MS);
+    return;
+  }
+  started = true;
+  installRouter({ domain: server()?.domain ?? "", muc: server()?.muc ?? "" });
   install();
   await restore();
 }
-
-export const hasChats = (): boolean => Object.keys(chats).length > 0;

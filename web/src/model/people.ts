@@ -116,10 +116,10 @@ function setDevice(jid: string, presence: Presence): void {
   if (presence.photo !== undefined) photoNews.emit({ jid, hash: presence.photo });
 }
 
-/** Asks somebody to become a contact and opens the conversation. */
-export async function addContact(jid: string, name = ""): Promise<void> {
-  await iq("set", undefined, rosterSet(jid, name || local(jid)));
-  send(subscriptionStanza(jid, "subscribe"));
+/** Asks somebody to become a contact and opens the conversation; the token of an invitation is their consent. */
+export async function addContact(jid: string, token?: string): Promise<void> {
+  await iq("set", undefined, rosterSet(jid, local(jid)));
+  send(subscriptionStanza(jid, "subscribe", token));
   openChat(jid, "person");
 }
 

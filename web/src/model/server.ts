@@ -11,16 +11,25 @@ export { server, unreachable };
 
 const CACHE_KEY = "anser.server";
 
-/** Loads the server's description; the one of the last visit serves while offline. */
+function recall(): ServerInfo | undefined {
+  try {
+    const cached = localStorage.getItem(CACHE_KEY);
+    return cached === null ? undefined : (JSON.parse(cached) as ServerInfo);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Loads the server's description. That of the last visit serves until then, and while offline. */
 export async function loadServer(): Promise<void> {
+  if (!server()) setServer(recall());
   try {
     const info = await fetchServer();
     setServer(info);
     setUnreachable(false);
-    localStorage.setItem(CACHE_KEY, JSON.stringify(info));
+    // Only a finished server: one that waits for its administrator is another in a minute.
+    if (!info.setupNeeded) localStorage.setItem(CACHE_KEY, JSON.stringify(info));
   } catch {
-    const cached = localStorage.getItem(CACHE_KEY);
-    if (cached !== null && !server()) setServer(JSON.parse(cached) as ServerInfo);
     setUnreachable(true);
   }
 }

@@ -119,6 +119,14 @@ async function agentId(): Promise<string> {
   return fresh;
 }
 
+// Another tab may have got a newer token meanwhile; else the password serves while this page has it.
+async function otherCredentials(refused: string): Promise<Credentials | undefined> {
+  const account = await profile?.get<Account>("profile", "account");
+  if (account && account.jid === me() && account.token !== refused) return { kind: "token", token: account.token };
+  if (account && account.token === refused) await saveAccount(undefined);
+  return password === undefined ? undefined : { kind: "password", password };
+}
+
 async function saveAccount(account: Account | undefined): Promise<void> {
   await profile?.write([{ store: "profile", key: "account", value: account }]);
 }
@@ -157,7 +165,7 @@ async function start(jid: string, credentials: Credentials): Promise<void> {
       onStanza,
       onAcked: (ids) => events.acked.emit(ids),
       onToken: (token, expiry) => void saveAccount({ jid, token, expiry }),
-      onTokenRefused: () => (password === undefined ? undefined : { kind: "password", password }),
+      onTokenRefused: otherCredentials,
     },
   });
   archiveReader = new ArchiveReader(connection, jid);
@@ -168,7 +176,8 @@ async function start(jid: string, credentials: Credentials): Promise<void> {
 // Another window took over, or the token ended: the messages stay on this device, the person signs in again.
 function onRefused(reason: string): void {
   if (signingIn) return;
-  setEndedBecause(reason);
+  // Here no password was typed: it is the token that no longer counts.
+  setEndedBecause(reason === "not-authorized" ? "credentials-expired" : reason);
   if (reason !== "conflict") void leave(false);
 }
 
@@ -210,8 +219,18 @@ async function leave(forget: boolean): Promise<void> {
   events.closed.emit();
   db.close();
   db = memoryDb();
+  if (!forget) return;
   await saveAccount(undefined);
-  if (forget) await deleteDb(`anser:${jid}`);
+  tabs?.postMessage({ signedOut: jid });
+  await deleteDb(`anser:${jid}`);
+}
+
+/** Tabs of one browser sign out together. */
+const tabs = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("anser");
+
+function onTabNews(event: MessageEvent<unknown>): void {
+  const news = event.data;
+  if (typeof news === "object" && news !== null && "signedOut" in news && news.signedOut === me()) void leave(false);
 }
 
 /** Signs out: ends the token on the server and forgets this account on this device. */
@@ -240,6 +259,7 @@ export const myLocal = (): string => local(me());
 
 /** Starts to listen to the network and to the page's life. */
 export function watchPage(): void {
+  tabs?.addEventListener("message", onTabNews);
   addEventListener("online", retryNow);
   addEventListener("offline", () => connection?.probe(3000));
   document.addEventListener("visibilitychange", () => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { createEffect, Match, onMount, Show, Switch } from "solid-js";
+import { createEffect, ErrorBoundary, Match, onMount, Show, Switch } from "solid-js";
 import { startApp } from "../model/app";
 import { go, route } from "../model/router";
-import { loadServer, server, unreachable } from "../model/server";
+import { server, unreachable } from "../model/server";
 import { me, restoring } from "../model/session";
 import { t } from "../model/settings";
 import { Announcer } from "../ui/say";
@@ -15,16 +15,23 @@ import { SignIn } from "./SignIn";
 
 function Starting() {
   return (
-    <Door>
-      <Show when={unreachable() && !server()} fallback={<p class="soft" role="status">{t().app.starting}</p>}>
+    <Show when={unreachable() && !server()} fallback={<div class="starting" role="status"><span class="hidden-text">{t().app.starting}</span></div>}>
+      <Door>
         <p role="alert">{t().app.unreachable}</p>
-        <Button onClick={() => void loadServer()}>{t().app.retry}</Button>
-      </Show>
-    </Door>
+        <Button onClick={() => void startApp()}>{t().app.retry}</Button>
+      </Door>
+    </Show>
   );
 }
 
-const SERVER_RETRY_MS = 5000;
+function Crashed() {
+  return (
+    <Door>
+      <p role="alert">{t().crashed}</p>
+      <Button onClick={() => location.reload()}>{t().reload}</Button>
+    </Door>
+  );
+}
 
 export function App() {
   onMount(() => void startApp());
@@ -32,11 +39,8 @@ export function App() {
   createEffect(() => {
     if (server()?.setupNeeded && !restoring() && me() === "" && route().page === "home") go({ page: "setup", code: "" }, true);
   });
-  createEffect(() => {
-    if (unreachable() && !server()) setTimeout(() => void loadServer(), SERVER_RETRY_MS);
-  });
   return (
-    <>
+    <ErrorBoundary fallback={<Crashed />}>
       <Switch fallback={<SignIn />}>
         <Match when={restoring() || !server()}><Starting /></Match>
         <Match when={route().page === "setup" && me() === ""}><Setup /></Match>
@@ -44,6 +48,6 @@ export function App() {
         <Match when={me() !== ""}><Home /></Match>
       </Switch>
       <Announcer />
-    </>
+    </ErrorBoundary>
   );
 }

@@ -2,7 +2,7 @@
 // The client itself: the list on one side, the conversation on the other; on a small screen one at a time.
 
 import "./home.css";
-import { createEffect, createMemo, Match, Show, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, Match, onCleanup, Show, Switch } from "solid-js";
 import { incoming } from "../model/inbox";
 import { close, route } from "../model/router";
 import type { Route } from "../model/router";
@@ -22,6 +22,16 @@ import { Welcome } from "./Welcome";
 
 type ChatRoute = Extract<Route, { page: "chat" }>;
 
+/** Whether there is room for one column only, as home.css has it. */
+function isNarrow(): () => boolean {
+  const query = matchMedia("(width < 720px)");
+  const [narrow, setNarrow] = createSignal(query.matches);
+  const update = (): void => void setNarrow(query.matches);
+  query.addEventListener("change", update);
+  onCleanup(() => query.removeEventListener("change", update));
+  return narrow;
+}
+
 let announcing = false;
 
 export function Home() {
@@ -39,6 +49,7 @@ export function Home() {
     const at = route();
     return at.page === "home" ? at.dialog : undefined;
   };
+  const narrow = isNarrow();
   let main: HTMLElement | undefined;
   createEffect(() => {
     if (chat() && main) main.scrollTop = 0;
@@ -47,7 +58,7 @@ export function Home() {
     <div class="home" classList={{ "in-chat": chat() !== undefined, "in-details": chat()?.details === true }}>
       <a class="skip" href="#conversation">{t().app.skip}</a>
       <Connection />
-      <Sidebar current={chat()?.jid} />
+      <Sidebar current={chat()?.jid} alone={narrow() && !chat()} />
       <main ref={main} id="conversation" tabindex="-1">
         <Show when={chat()?.jid} keyed fallback={<Welcome />}>
           {(jid) => <Conversation jid={jid} kind={chat()?.kind ?? "person"} />}

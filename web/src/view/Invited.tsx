@@ -52,10 +52,15 @@ export function Invited() {
 function Welcome(props: { readonly token: string; readonly info: InviteInfo }) {
   const [signingIn, setSigningIn] = createSignal(!props.info.account);
   const [problem, setProblem] = createSignal<string>();
-  const toInviter = (): void => enter({ page: "chat", jid: props.info.inviter, kind: "person", details: false });
+  // An invitation of the server itself has nobody behind it.
+  const byServer = (): boolean => props.info.inviter === "";
+  const toInviter = (): void => {
+    if (byServer()) go({ page: "home" }, true);
+    else enter({ page: "chat", jid: props.info.inviter, kind: "person", details: false });
+  };
   const add = async (): Promise<void> => {
     try {
-      if (props.info.inviter !== me()) await addContact(props.info.inviter);
+      if (!byServer() && props.info.inviter !== me()) await addContact(props.info.inviter, props.token);
       toInviter();
     } catch (error) {
       setProblem(problemOf(error));
@@ -63,22 +68,24 @@ function Welcome(props: { readonly token: string; readonly info: InviteInfo }) {
   };
   return (
     <>
-      <div class="inviter">
-        <Avatar name={props.info.inviterName} seed={props.info.inviter} />
-        <h1>{t().door.invitedBy(props.info.inviterName)}</h1>
-      </div>
+      <Show when={!byServer()} fallback={<h1>{t().door.invitedTo(props.info.domain)}</h1>}>
+        <div class="inviter">
+          <Avatar name={props.info.inviterName} seed={props.info.inviter} />
+          <h1 class="wrap">{t().door.invitedBy(props.info.inviterName)}</h1>
+        </div>
+      </Show>
       <Show
         when={me() === ""}
         fallback={
           <>
-            <p class="soft">{t().door.invitedSignedIn(props.info.inviterName)}</p>
+            <p class="soft">{byServer() ? t().door.alreadyHere(me()) : t().door.invitedSignedIn(props.info.inviterName)}</p>
             <Problem text={problem()} />
-            <Button wide onClick={() => void add()}>{t().door.addInviter(props.info.inviterName)}</Button>
+            <Button wide onClick={() => void add()}>{byServer() ? t().app.back : t().door.addInviter(props.info.inviterName)}</Button>
           </>
         }
       >
         <Show when={!signingIn()} fallback={<SignInForm done={() => void add()} />}>
-          <p class="soft">{t().door.invitedText(props.info.domain)}</p>
+          <p class="soft">{byServer() ? t().door.invitedToText : t().door.invitedText(props.info.domain)}</p>
           <AccountForm create={(name, password) => register(props.token, name, password)} done={toInviter} />
         </Show>
         <Show when={props.info.account}>

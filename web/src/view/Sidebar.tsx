@@ -33,7 +33,13 @@ function moveFocus(event: KeyboardEvent, list: HTMLElement | undefined): void {
   next.focus();
 }
 
-export function Sidebar(props: { readonly current: string | undefined }) {
+interface SidebarProps {
+  readonly current: string | undefined;
+  /** Nothing else is on the screen. */
+  readonly alone: boolean;
+}
+
+export function Sidebar(props: SidebarProps) {
   const [query, setQuery] = createSignal("");
   let list: HTMLDivElement | undefined;
   const matches = (jid: string): boolean => {
@@ -51,51 +57,53 @@ export function Sidebar(props: { readonly current: string | undefined }) {
   const typedAddress = (): string | undefined => (open().length + people().length === 0 ? jidFromInput(query(), home()) : undefined);
   const nobody = (): boolean => query() === "" && rosterReady() && open().length === 0 && people().length === 0;
   return (
-    <nav class="sidebar" aria-label={t().list.title} onKeyDown={(event) => moveFocus(event, list)}>
-      <header>
-        <button type="button" class="me" aria-label={t().list.settings} title={t().list.settings} onClick={() => go({ page: "home", dialog: "settings" })}>
-          <Avatar name={personName(me())} seed={me()} picture={profile(me())?.picture} size="tiny" dot={show()} />
-        </button>
-        <h1 class="grow">{t().list.title}</h1>
-        <IconButton icon="add" label={t().list.newChat} onClick={() => go({ page: "home", dialog: "new" })} />
-        <Menu label={t().list.menu} icon="more" items={[
-          { icon: "people", label: t().list.newGroup, onPick: () => go({ page: "home", dialog: "group" }) },
-          { icon: "link", label: t().list.invite, onPick: () => go({ page: "home", dialog: "invite" }) },
-          { icon: "settings", label: t().list.settings, onPick: () => go({ page: "home", dialog: "settings" }) },
-        ]} />
-      </header>
-      <div class="search">
-        <Icon name="search" size={18} />
-        <input class="input" type="search" value={query()} placeholder={t().list.search} aria-label={t().list.search}
-          onInput={(event) => setQuery(event.currentTarget.value)} />
-      </div>
-      <div class="chat-list" ref={list}>
-        <Cards />
-        <ul>
-          <For each={open()}>{(jid) => <li><ChatRow jid={jid} kind={chats[jid]?.kind ?? "person"} current={jid === props.current} /></li>}</For>
-        </ul>
-        <Show when={people().length > 0}>
-          <h3>{t().list.people}</h3>
+    <div class="sidebar" role={props.alone ? "main" : undefined}>
+      <nav aria-label={t().list.title} onKeyDown={(event) => moveFocus(event, list)}>
+        <header>
+          <button type="button" class="me" aria-label={t().list.settings} title={t().list.settings} onClick={() => go({ page: "home", dialog: "settings" })}>
+            <Avatar name={personName(me())} seed={me()} picture={profile(me())?.picture} size="tiny" dot={show()} />
+          </button>
+          <h1 class="grow">{t().list.title}</h1>
+          <IconButton icon="add" label={t().list.newChat} onClick={() => go({ page: "home", dialog: "new" })} />
+          <Menu label={t().list.menu} icon="more" items={[
+            { icon: "people", label: t().list.newGroup, onPick: () => go({ page: "home", dialog: "group" }) },
+            { icon: "link", label: t().list.invite, onPick: () => go({ page: "home", dialog: "invite" }) },
+            { icon: "settings", label: t().list.settings, onPick: () => go({ page: "home", dialog: "settings" }) },
+          ]} />
+        </header>
+        <div class="search">
+          <Icon name="search" size={18} />
+          <input class="input" type="search" value={query()} placeholder={t().list.search} aria-label={t().list.search}
+            onInput={(event) => setQuery(event.currentTarget.value)} />
+        </div>
+        <div class="chat-list" ref={list}>
+          <Cards />
           <ul>
-            <For each={people()}>{(jid) => <li><ChatRow jid={jid} kind="person" current={jid === props.current} /></li>}</For>
+            <For each={open()}>{(jid) => <li><ChatRow jid={jid} kind={chats[jid]?.kind ?? "person"} current={jid === props.current} /></li>}</For>
           </ul>
-        </Show>
-        <Show when={query() !== "" && open().length + people().length === 0}>
-          <div class="empty">
-            <p class="soft wrap">{t().list.nothingFound(query())}</p>
-            <Show when={typedAddress()}>
-              {(jid) => <Button look="quiet" small onClick={() => openConversation(jid(), "person")}>{t().list.addAs(jid())}</Button>}
-            </Show>
-          </div>
-        </Show>
-        <Show when={nobody()}>
-          <div class="empty">
-            <h2>{t().list.emptyTitle}</h2>
-            <p class="soft">{t().list.emptyText}</p>
-            <Button icon="link" onClick={() => go({ page: "home", dialog: "invite" })}>{t().list.invite}</Button>
-          </div>
-        </Show>
-      </div>
-    </nav>
+          <Show when={people().length > 0}>
+            <h3>{t().list.people}</h3>
+            <ul>
+              <For each={people()}>{(jid) => <li><ChatRow jid={jid} kind="person" current={jid === props.current} /></li>}</For>
+            </ul>
+          </Show>
+          <Show when={query() !== "" && open().length + people().length === 0}>
+            <div class="empty">
+              <p class="soft wrap">{t().list.nothingFound(query())}</p>
+              <Show when={typedAddress()}>
+                {(jid) => <Button look="quiet" small onClick={() => openConversation(jid(), "person")}>{t().list.addAs(jid())}</Button>}
+              </Show>
+            </div>
+          </Show>
+          <Show when={nobody()}>
+            <div class="empty">
+              <h2>{t().list.emptyTitle}</h2>
+              <p class="soft">{t().list.emptyText}</p>
+              <Button icon="link" onClick={() => go({ page: "home", dialog: "invite" })}>{t().list.invite}</Button>
+            </div>
+          </Show>
+        </div>
+      </nav>
+    </div>
   );
 }

@@ -104,6 +104,15 @@ export interface Transfer {
   onProgress(sentBytes: number): void;
 }
 
+function errorWord(body: string): string {
+  try {
+    const json: unknown = JSON.parse(body);
+    return typeof json === "object" && json !== null ? text(json as Json, "error") : "";
+  } catch {
+    return "";
+  }
+}
+
 /** Sends a file, or the rest of it. Rejects with ApiError; aborting rejects with code "aborted". */
 export function sendFile(transfer: Transfer, signal: AbortSignal): Promise<void> {
   return new Promise<void>((resolve, reject) => {
@@ -117,7 +126,7 @@ export function sendFile(transfer: Transfer, signal: AbortSignal): Promise<void>
     xhr.upload.onprogress = (event) => transfer.onProgress(transfer.offset + event.loaded);
     xhr.onload = () => {
       if (xhr.status >= 200 && xhr.status < 300) resolve();
-      else reject(new ApiError(`http-${xhr.status}`, xhr.status, xhr.statusText));
+      else reject(new ApiError(errorWord(xhr.responseText) || `http-${xhr.status}`, xhr.status, xhr.statusText));
     };
     xhr.onerror = () => reject(new ApiError("network", 0, "no answer"));
     xhr.onabort = () => reject(new ApiError("aborted", 0, "cancelled"));

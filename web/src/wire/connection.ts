@@ -36,8 +36,8 @@ export interface ConnectionEvents {
   /** The server has taken these messages (by origin-id). */
   onAcked(ids: readonly string[]): void;
   onToken(token: string, expiry: string): void;
-  /** The token no longer works; return other credentials or undefined to stop. */
-  onTokenRefused(): Credentials | undefined;
+  /** The token no longer works; resolve to other credentials, or to undefined to stop. */
+  onTokenRefused(token: string): Promise<Credentials | undefined>;
 }
 
 export interface ConnectionOptions {
@@ -228,7 +228,7 @@ export class Connection {
       );
       if (this.#socket === socket) this.#loggedIn(result, socket);
     } catch (error) {
-      if (this.#socket === socket) this.#loginFailed(error, socket);
+      if (this.#socket === socket) await this.#loginFailed(error, socket);
     } finally {
       clearTimeout(guard);
     }
@@ -267,10 +267,11 @@ export class Connection {
     this.options.events.onBound(result.jid);
   }
 
-  #loginFailed(error: unknown, socket: WebSocket): void {
+  async #loginFailed(error: unknown, socket: WebSocket): Promise<void> {
     if (error instanceof AuthError && !TEMPORARY_AUTH_ERRORS.has(error.condition)) {
       if (this.#credentials?.kind === "token") {
-        const other = this.options.events.onTokenRefused();
+        const other = await this.options.events.onTokenRefused(this.#credentials.token);
+        if (this.#socket !== socket) return;
         if (other) {
           this.#credentials = other;
           this.#close(socket);

@@ -15,6 +15,7 @@ export const NS = {
   carbons: "urn:xmpp:carbons:2",
   forward: "urn:xmpp:forward:0",
   roster: "jabber:iq:roster",
+  preauth: "urn:xmpp:pars:0",
   mam: "urn:xmpp:mam:2",
   rsm: "http://jabber.org/protocol/rsm",
   delay: "urn:xmpp:delay",

@@ -101,8 +101,9 @@ export function presenceStanza(own: OwnPresence, to?: string, ...more: readonly 
 
 export type SubscriptionVerb = "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed";
 
-export function subscriptionStanza(to: string, type: SubscriptionVerb): El {
-  return el("presence", NS.client, { to, type });
+/** A request can carry the token of an invitation (XEP-0379), which is the other side's consent. */
+export function subscriptionStanza(to: string, type: SubscriptionVerb, token?: string): El {
+  return el("presence", NS.client, { to, type }, token === undefined ? undefined : el("preauth", NS.preauth, { token }));
 }
 
 export const blockListQuery: El = el("blocklist", NS.blocking);
