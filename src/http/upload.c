@@ -50,6 +50,7 @@ static void release(struct upload *u)
 		return;
 	if (u->fd >= 0)
 		close(u->fd);
+	http_drop(u->http);
 	free(u->name);
 	free(u->type);
 	free(u->owner);
@@ -165,6 +166,7 @@ static void record(struct upload *u, struct exchange *x, int rc)
 {
 	struct store_batch *b;
 	struct arena *a = shard_arena(u->http->shard);
+	struct str rest, node = str_cut(str_of(u->owner), '@', &rest);
 	json_t *json;
 	char *text;
 
@@ -173,8 +175,9 @@ static void record(struct upload *u, struct exchange *x, int rc)
 		refuse(x, rc);
 		return;
 	}
-	json = json_pack("{ss sI ss ss ss sI}", "hash", u->hash, "size", (json_int_t)u->size,
-		"type", u->type, "name", u->name, "owner", u->owner, "created",
+	/* The node only: the domain of all accounts may change before the first start with a name of its own. */
+	json = json_pack("{ss sI ss ss ss% sI}", "hash", u->hash, "size", (json_int_t)u->size,
+		"type", u->type, "name", u->name, "owner", node.p, node.n, "created",
 		(json_int_t)clock_wall_ms());
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
@@ -338,6 +341,7 @@ static struct upload *upload_new(struct exchange *x, const struct slot *slot)
 	struct upload *u = mem_zalloc(sizeof(*u));
 
 	u->http = x->http;
+	http_hold(u->http);
 	u->files = x->http->cfg->files;
 	u->fd = -1;
 	u->size = slot->size;
