@@ -3,8 +3,8 @@
 #include "features/features.h"
 
 extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
-	feature_keep, feature_messaging, feature_ping, feature_register, feature_roster, feature_session_legacy, feature_small,
-	feature_upload;
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
+	feature_small, feature_upload;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -21,5 +21,6 @@ const struct feature *const features[] = {
 	&feature_invite,
 	&feature_register,
 	&feature_upload,
+	&feature_muc,
 	NULL,
 };

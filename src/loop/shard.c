@@ -36,7 +36,7 @@ struct shard_private {
 	struct watch wake;
 	/* The shard's thread only. */
 	struct mail *inbox; /* taken, not yet handled */
-	bool woken;	     /* the mailbox was empty and no longer is */
+	bool woken; /* the mailbox was empty and no longer is */
 	struct deferred more;
 	uint64_t slow_said_us;
 	unsigned slow_unsaid;
@@ -64,8 +64,8 @@ static void tell_slow(struct shard *s, uint64_t took_us)
 		p->slow_unsaid++;
 		return;
 	}
-	log_warning("shard.slow", "handler=%s took_ms=%llu more=%u", s->loop.doing, (unsigned long long)(took_us / 1000),
-		p->slow_unsaid);
+	log_warning("shard.slow", "handler=%s took_ms=%llu more=%u", s->loop.doing,
+		(unsigned long long)(took_us / 1000), p->slow_unsaid);
 	p->slow_said_us = s->loop.step_us;
 	p->slow_unsaid = 0;
 }
@@ -227,8 +227,22 @@ int shards_init(struct shards *all, int n)
 static const char *thread_name(int index)
 {
 	static const char names[SHARDS_MAX][8] = {
-		"shard0", "shard1", "shard2", "shard3", "shard4", "shard5", "shard6", "shard7",
-		"shard8", "shard9", "shard10", "shard11", "shard12", "shard13", "shard14", "shard15",
+		"shard0",
+		"shard1",
+		"shard2",
+		"shard3",
+		"shard4",
+		"shard5",
+		"shard6",
+		"shard7",
+		"shard8",
+		"shard9",
+		"shard10",
+		"shard11",
+		"shard12",
+		"shard13",
+		"shard14",
+		"shard15",
 	};
 
 	return names[index][0] ? names[index] : "shard";
@@ -259,7 +273,7 @@ int shards_start(struct shards *all, void (*on_start)(struct shard *s))
 		int rc;
 
 		p->on_start = on_start;
-			rc = pthread_create(&p->thread, NULL, run, all->v[i]);
+		rc = pthread_create(&p->thread, NULL, run, all->v[i]);
 		if (rc) {
 			shards_stop(all);
 			return -rc;

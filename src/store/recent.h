@@ -11,7 +11,7 @@
 #include "base/buf.h"
 
 enum {
-	RECENT_MAX = 16384,	/* rows after which they go to the index tables: 0.5 MB, and 10 ms at the next start */
+	RECENT_MAX = 32768,	/* rows after which they go to the index tables: 1 MB, and 20 ms at the next start */
 	RECENT_BUCKETS = 4096,
 };
 

@@ -390,6 +390,41 @@ TEST(moves_between_threads)
 	xml_reader_free(r);
 }
 
+TEST(keeps_unread_input_that_the_caller_takes_back)
+{
+	struct xml_reader *r = xml_reader_new(&XML_LIMITS_STREAM);
+	struct buf text = { 0 };
+	struct xml_event e;
+	struct arena a;
+
+	arena_init(&a);
+	buf_puts(&text, "<s:s xmlns:s='n'>");
+	for (int i = 0; i < 40000; i++)
+		buf_printf(&text, "<n%05d/>", i);
+	xml_reader_feed(r, buf_view(&text));
+	xml_reader_next(r, &a, &e);
+	assert_int_equal(e.kind, XML_STREAM_OPEN);
+	for (int i = 0; i < 40000; i++) {
+		struct str rest;
+
+		if (i % 1000 == 0) {
+			xml_reader_keep_input(r);
+			buf_free(&text); /* ASan sees who still reads it */
+		}
+		rest = xml_reader_rest_input(r);
+		assert_int_equal(rest.n, 9 * (40000 - (size_t)i));
+		assert_memory_equal(rest.p, "<n", 2);
+		xml_reader_next(r, &a, &e);
+		assert_int_equal(e.kind, XML_STANZA);
+		assert_str(e.el->name, arena_printf(&a, "n%05d", i).p);
+		arena_reset(&a);
+	}
+	xml_reader_next(r, &a, &e);
+	assert_int_equal(e.kind, XML_NONE);
+	xml_reader_free(r);
+	arena_fini(&a);
+}
+
 TEST(is_dead_after_an_error)
 {
 	struct xml_reader *r = xml_reader_new(&XML_LIMITS_STREAM);
@@ -418,4 +453,6 @@ UNIT_MAIN(cmocka_unit_test(reads_a_stream_however_it_is_split),
 	cmocka_unit_test(knows_whether_a_stanza_is_unfinished),
 	cmocka_unit_test(takes_turns_with_other_streams),
 	cmocka_unit_test(goes_on_after_a_parser_is_worn_out),
-	cmocka_unit_test(moves_between_threads), cmocka_unit_test(is_dead_after_an_error));
+	cmocka_unit_test(moves_between_threads),
+	cmocka_unit_test(keeps_unread_input_that_the_caller_takes_back),
+	cmocka_unit_test(is_dead_after_an_error));

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/must.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "proto/xmpp/form.h"
 
 enum kind { TEXT, SECRET, BOOLEAN, CHOICE, NUMBER };

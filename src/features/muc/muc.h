@@ -88,7 +88,7 @@ struct room {
 	struct jid jid; /* bare, own bytes */
 	enum room_state state;
 	bool busy;	/* a stanza is being handled: others wait */
-	bool failed;	/* the store could not say */
+	bool saved;	/* the store holds it: a persistent room */
 	struct room_config cfg;
 	uint64_t created_ms;
 	struct map affils;   /* bare JID → struct affil_entry */
@@ -172,7 +172,7 @@ void occupant_show(struct occupant *o, const struct notice *n, const struct seat
 void occupant_touched(struct occupant *o); /* what others see changed: cached bytes are dropped */
 void seat_inner(struct seat *s, struct stanza *presence);
 /* Children of a client's stanza that may pass the room, without the end tag. New reference. */
-struct blob *inner_of(struct core *c, struct stanza *st);
+struct blob *inner_of(const struct room *r, struct stanza *st);
 /* To everybody inside; shares the payload. */
 void room_broadcast(struct room *r, struct stanza *st);
 void room_send(struct room *r, const struct seat *to, struct stanza *st);
@@ -220,6 +220,8 @@ void room_history_add(struct room *r, struct blob *packed, uint64_t ms);
 /* A row of the archive while the room loads, oldest first. */
 void room_history_load(struct room *r, const struct archive_found *row);
 void room_history_send(struct room *r, const struct seat *to, const struct xml *limits);
+/* The payload of a message as unpacked, with the time when it was said (§7.2.13). New reference. */
+struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms);
 void room_history_free(struct room *r);
 void room_mam(struct room *r, struct iq *iq);
 

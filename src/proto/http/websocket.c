@@ -282,6 +282,9 @@ static void take_payload(struct ws_reader *w, const struct wslay_frame_iocb *f)
 /* All input is read: between frames nothing is worth keeping. */
 static void rest(struct ws_reader *w)
 {
+	free(w->kept);
+	w->kept = NULL;
+	w->in = STR_NONE;
 	if (w->held || w->in_frame)
 		return;
 	drop_frames(w);

@@ -93,11 +93,13 @@ void xml_reader_feed(struct xml_reader *r, struct str bytes)
 
 void xml_reader_keep_input(struct xml_reader *r)
 {
-	char *copy = r->in.n ? mem_dup(r->in.p, r->in.n) : NULL;
+	/* Also what expat took and has not reported: rest_input finds it right before `in`. */
+	struct str rest = xml_reader_rest_input(r);
+	char *copy = rest.n ? mem_dup(rest.p, rest.n) : NULL;
 
 	free(r->kept);
 	r->kept = copy;
-	r->in.p = copy;
+	r->in.p = copy ? copy + (rest.n - r->in.n) : NULL;
 }
 
 struct str xml_reader_rest_input(const struct xml_reader *r)

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* XEP-0045 §6: finding the service, its rooms and what they are like. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "features/muc/muc.h"
+#include "proto/xmpp/form.h"
+#include "proto/xmpp/ns.h"
+#include "proto/xmpp/rsm.h"
+
+#define NS_MUC_ROOMINFO "http://jabber.org/protocol/muc#roominfo"
+
+static void feature(struct arena *a, struct xml *q, const char *var)
+{
+	xml_set(a, xml_add(a, q, "feature", NULL), "var", str_of(var));
+}
+
+static void identity(struct arena *a, struct xml *q, struct str name)
+{
+	struct xml *id = xml_add(a, q, "identity", NULL);
+
+	xml_set(a, id, "category", STR("conference"));
+	xml_set(a, id, "type", STR("text"));
+	if (name.n)
+		xml_set(a, id, "name", name);
+}
+
+/* ---- a room ---- */
+
+static const char *const ROOM_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC "#stable_id", NS_MUC "#roominfo",
+	NS_MUC "#roomconfig", NS_MUC "#register", NS_MUC "#request", NS_MUC_SELF_PING, NS_OCCUPANT_ID, NS_SID, NS_MAM, NS_MAM_EXTENDED,
+	NS_REGISTER, NS_PING };
+
+static void room_info_form(struct room *r, struct xml *q)
+{
+	struct arena *a = core_arena(r->core);
+	struct xml *form = form_new(a, q, "result", NS_MUC_ROOMINFO);
+
+	form_field(a, form, NULL, "muc#roominfo_description", "Description", str_of(r->cfg.desc));
+	form_field(a, form, NULL, "muc#roominfo_occupants", "Number of occupants", arena_printf(a, "%u", r->nicks.n));
+	form_field(a, form, NULL, "muc#roomconfig_changesubject", "Participants may change the subject",
+		r->cfg.change_subject ? STR("1") : STR("0"));
+	form_field(a, form, NULL, "muc#roomconfig_allowinvites", "Everybody inside may invite",
+		r->cfg.allow_invites ? STR("1") : STR("0"));
+	form_field(a, form, NULL, "muc#maxhistoryfetch", "Messages shown on entering", arena_printf(a, "%u", r->cfg.history));
+	if (r->cfg.lang[0])
+		form_field(a, form, NULL, "muc#roominfo_lang", "Language", str_of(r->cfg.lang));
+}
+
+static void room_info(struct room *r, struct iq *iq)
+{
+	struct arena *a = core_arena(r->core);
+	const struct room_config *c = &r->cfg;
+	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
+
+	identity(a, q, room_title(r));
+	for (size_t i = 0; i < ARRAY_LEN(ROOM_FEATURES); i++)
+		feature(a, q, ROOM_FEATURES[i]);
+	feature(a, q, c->persistent ? "muc_persistent" : "muc_temporary");
+	feature(a, q, c->public ? "muc_public" : "muc_hidden");
+	feature(a, q, c->members_only ? "muc_membersonly" : "muc_open");
+	feature(a, q, c->moderated ? "muc_moderated" : "muc_unmoderated");
+	feature(a, q, c->password_protected ? "muc_passwordprotected" : "muc_unsecured");
+	feature(a, q, c->whois == WHOIS_ANYONE ? "muc_nonanonymous" : "muc_semianonymous");
+	room_info_form(r, q);
+	iq_result(iq, q);
+}
+
+/* §7.12: the asker's own reserved nick. */
+static void own_nick(struct room *r, struct iq *iq)
+{
+	struct arena *a = core_arena(r->core);
+	struct affil_entry *e = room_affil(r, jid_bare_str(iq->st->from));
+	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
+
+	xml_set(a, q, "node", STR("x-roomuser-item"));
+	if (e && e->nick)
+		identity(a, q, str_of(e->nick));
+	iq_result(iq, q);
+}
+
+void room_disco_info(struct room *r, struct iq *iq)
+{
+	struct str node = xml_get(iq->el, "node");
+
+	if (node.n == 0)
+		room_info(r, iq);
+	else if (str_is(node, "x-roomuser-item"))
+		own_nick(r, iq);
+	else if (str_is(node, NS_MUC "#traffic")) /* nothing is taken out: "Allowable Traffic" */
+		iq_error(iq, ERR_SERVICE_UNAVAILABLE, NULL);
+	else
+		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
+}
+
+/* §6.5: who is inside is told to those inside. */
+void room_disco_items(struct room *r, struct iq *iq)
+{
+	struct arena *a = core_arena(r->core);
+	struct xml *q = xml_new(a, "query", NS_DISCO_ITEMS);
+	uint32_t pos = 0;
+	struct str key;
+	void *value;
+
+	while (seat_find(r, iq->st->from) && map_next(&r->nicks, &pos, &key, &value)) {
+		struct xml *item = xml_add(a, q, "item", NULL);
+
+		xml_set(a, item, "jid", ((struct occupant *)value)->jid.full);
+		xml_set(a, item, "name", key);
+	}
+	iq_result(iq, q);
+}
+
+/* ---- the service ---- */
+
+static const char *const SERVICE_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC "#stable_id", NS_OCCUPANT_ID, NS_RSM,
+	NS_PING };
+
+static void service_info(struct iq *iq)
+{
+	struct arena *a = core_arena(iq->core);
+	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
+
+	if (xml_get(iq->el, "node").n) {
+		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
+		return;
+	}
+	identity(a, q, STR("Rooms"));
+	for (size_t i = 0; i < ARRAY_LEN(SERVICE_FEATURES); i++)
+		feature(a, q, SERVICE_FEATURES[i]);
+	iq_result(iq, q);
+}
+
+struct listing {
+	uint32_t max;
+	bool asked; /* the asker used a result set */
+};
+
+static void on_rooms(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct iq_held *held = arg;
+	struct iq *iq = iq_wake(held);
+	struct listing *l = held->arg;
+	struct arena *a = core_arena(iq->core);
+	struct xml *q = xml_new(a, "query", NS_DISCO_ITEMS);
+	bool more = n > l->max;
+
+	(void)s;
+	if (more)
+		n = l->max;
+	for (size_t i = 0; i < n && !status; i++) {
+		struct xml *item = xml_add(a, q, "item", NULL);
+
+		xml_set(a, item, "jid", arena_printf(a, "%.*s@%.*s", STR_ARG(v[i].key), STR_ARG(iq->st->to.full)));
+		xml_set(a, item, "name", arena_str(a, v[i].value));
+	}
+	if (more || l->asked)
+		rsm_add(a, q, n ? arena_str(a, v[0].key) : STR_NONE, n ? arena_str(a, v[n - 1].key) : STR_NONE, -1, -1);
+	if (status)
+		iq_error(iq, ERR_INTERNAL_SERVER_ERROR, NULL);
+	else
+		iq_result(iq, q);
+	free(l);
+	iq_held_free(held);
+}
+
+/* §6.3: public rooms in order of their names. */
+static void service_items(struct iq *iq)
+{
+	struct arena *a = core_arena(iq->core);
+	struct store_range range = { .owner = iq->st->to.full, .kind = STR("public") };
+	struct listing *l;
+	struct iq_held *held;
+	struct rsm rsm;
+
+	if (rsm_parse(a, iq->el, &rsm) || rsm.has_index || (rsm.has_before && rsm.before.n)) {
+		iq_error(iq, ERR_FEATURE_NOT_IMPLEMENTED, "Pages go forward only.");
+		return;
+	}
+	l = mem_alloc(sizeof(*l));
+	*l = (struct listing){ rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX, rsm.present };
+	range.limit = l->max + 1;
+	if (rsm.has_after)
+		range.after = rsm.after;
+	held = iq_hold(iq, l);
+	if (store_list(iq->core->env->store, iq->core->shard, &range, on_rooms, held)) {
+		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
+		free(l);
+		iq_held_free(held);
+	}
+}
+
+static void pong(struct iq *iq)
+{
+	iq_result(iq, NULL);
+}
+
+static const struct service_route {
+	const char *ns;
+	void (*handle)(struct iq *iq);
+} ROUTES[] = {
+	{ NS_DISCO_INFO, service_info },
+	{ NS_DISCO_ITEMS, service_items },
+	{ NS_PING, pong },
+};
+
+void muc_service_iq(struct muc *m, struct iq *iq)
+{
+	(void)m;
+	for (size_t i = 0; iq->st->type == IQ_GET && i < ARRAY_LEN(ROUTES); i++) {
+		if (str_is(iq->el->ns, ROUTES[i].ns)) {
+			ROUTES[i].handle(iq);
+			return;
+		}
+	}
+	iq_error(iq, ERR_SERVICE_UNAVAILABLE, NULL);
+}

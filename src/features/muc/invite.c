@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Messages to a room that are for somebody else: invitations and what is answered to them (XEP-0045 §7.8.2), requests for voice
+ * (§7.13, §8.6). */
+#include "features/muc/muc.h"
+#include "proto/xmpp/form.h"
+#include "proto/xmpp/ns.h"
+
+#define NS_MUC_REQUEST "http://jabber.org/protocol/muc#request"
+
+void transit_replace(struct transit *t, struct stanza *st)
+{
+	struct transit next = { .core = t->core, .st = st, .receipt = t->receipt, .batch = t->batch };
+
+	if (t->sent_id) { /* what transit_finish would have written, but with the recipient's row in one batch */
+		struct blob *packed = stanza_pack(t->st);
+
+		store_archive(transit_batch(&next), &(struct archive_row){ .owner = jid_bare_str(t->st->from), .id = t->sent_id,
+			.with = jid_bare_str(t->st->to), .with_full = jid_is_bare(t->st->to) ? STR_NONE : t->st->to.full,
+			.origin = t->st->origin_id, .outgoing = 1, .stanza = packed });
+		blob_unref(packed);
+	}
+	t->batch = NULL;
+	t->sent_id = 0;
+	t->receipt = (struct receipt){ 0 };
+	router_route_transit(&next);
+}
+
+/* ---- invitations ---- */
+
+static void copy_children(struct arena *a, struct xml *to, const struct xml *from)
+{
+	static const char *const NAMES[] = { "reason", "continue" };
+
+	for (size_t i = 0; from && i < ARRAY_LEN(NAMES); i++) {
+		struct xml *el = xml_child(from, NAMES[i], NULL);
+
+		if (el && xml_text_of(a, el).n <= MUC_REASON_MAX)
+			xml_append(to, xml_copy(a, el));
+	}
+}
+
+/* The room's message to the invitee; t NULL: not in place of another message. */
+void room_invite(struct room *r, struct str from, struct jid to, const struct xml *invite, struct transit *t)
+{
+	struct arena *a = core_arena(r->core);
+	struct stanza out;
+	struct xml *x, *el;
+
+	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &out);
+	out.from = r->jid;
+	out.to = to;
+	if (t)
+		out.id = t->st->id;
+	x = xml_add(a, out.el, "x", NS_MUC_USER);
+	el = xml_add(a, x, "invite", NULL);
+	xml_set(a, el, "from", from);
+	copy_children(a, el, invite);
+	if (r->cfg.password_protected)
+		xml_add_text(a, x, "password", str_of(r->cfg.secret));
+	stanza_scan(&out);
+	if (t)
+		transit_replace(t, &out);
+	else
+		router_route(r->core, &out);
+	stanza_fini(&out);
+}
+
+/* §9.5: members of a members-only room may bring people only if the room says so; who is brought becomes a member. */
+static bool may_invite(const struct room *r, const struct occupant *o)
+{
+	return o->affil >= AFFIL_ADMIN || (r->cfg.allow_invites && (!r->cfg.members_only || o->affil >= AFFIL_MEMBER));
+}
+
+static void admit(struct room *r, struct jid invitee)
+{
+	struct store_batch *b = NULL;
+	struct str bare = jid_bare_str(invitee);
+
+	if (!r->cfg.members_only || room_affil_of(r, invitee) != AFFIL_NONE)
+		return;
+	if (room_set_affil(r, bare, AFFIL_MEMBER, STR_NONE, STR_NONE))
+		return;
+	room_save_affil(r, &b, bare);
+	room_commit(r, b, NULL);
+}
+
+static void invite_all(struct room *r, struct transit *t, const struct occupant *o, const struct xml *x)
+{
+	struct arena *a = core_arena(r->core);
+	/* In a semi-anonymous room the inviter's address is its owner's to tell. */
+	struct str from = o->real.full;
+	int n = 0;
+
+	for (struct xml *el = xml_child(x, "invite", NULL); el; el = xml_next_same(el)) {
+		struct jid to;
+
+		if (n++ == MUC_INVITES_MAX || jid_parse(a, xml_get(el, "to"), &to)) {
+			room_refuse(t, n > MUC_INVITES_MAX ? ERR_POLICY_VIOLATION : ERR_JID_MALFORMED, NULL);
+			return;
+		}
+	}
+	for (struct xml *el = xml_child(x, "invite", NULL); el; el = xml_next_same(el)) {
+		struct jid to;
+
+		if (jid_parse(a, xml_get(el, "to"), &to))
+			continue;
+		admit(r, to);
+		room_invite(r, from, to, el, xml_next_same(el) ? NULL : t);
+	}
+}
+
+static void invite(struct room *r, struct transit *t, const struct xml *x)
+{
+	struct seat *s = seat_find(r, t->st->from);
+
+	if (!s)
+		room_refuse(t, ERR_NOT_ACCEPTABLE, "You are not in the room.");
+	else if (!may_invite(r, s->o))
+		room_refuse(t, ERR_FORBIDDEN, NULL);
+	else
+		invite_all(r, t, s->o, x);
+}
+
+static void decline(struct room *r, struct transit *t, const struct xml *x)
+{
+	struct arena *a = core_arena(r->core);
+	const struct xml *given = xml_child(x, "decline", NULL);
+	struct stanza out;
+	struct xml *el;
+	struct jid to;
+
+	if (jid_parse(a, xml_get(given, "to"), &to)) {
+		room_refuse(t, ERR_JID_MALFORMED, NULL);
+		return;
+	}
+	if (jid_bare_eq(to, r->jid)) { /* by occupant JID */
+		struct occupant *o = occupant_find(r, jid_resource(to));
+
+		if (!o) {
+			room_refuse(t, ERR_ITEM_NOT_FOUND, NULL);
+			return;
+		}
+		to = o->shown->real.jid;
+	}
+	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &out);
+	out.from = r->jid;
+	out.to = to;
+	out.id = t->st->id;
+	el = xml_add(a, xml_add(a, out.el, "x", NS_MUC_USER), "decline", NULL);
+	xml_set(a, el, "from", jid_bare_str(t->st->from));
+	copy_children(a, el, given);
+	stanza_scan(&out);
+	transit_replace(t, &out);
+	stanza_fini(&out);
+}
+
+/* ---- voice ---- */
+
+static void ask_moderators(struct room *r, const struct seat *s)
+{
+	struct arena *a = core_arena(r->core);
+	struct stanza out;
+	struct xml *x, *field;
+
+	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &out);
+	out.from = r->jid;
+	x = form_new(a, out.el, "form", NS_MUC_REQUEST);
+	xml_add_text(a, x, "title", STR("Voice request"));
+	xml_add_text(a, x, "instructions", STR("To let this person speak, choose \"Grant voice\" and submit the form."));
+	field = form_field(a, x, "list-single", "muc#role", "Requested role", STR("participant"));
+	form_option(a, field, "Participant", "participant");
+	form_field(a, x, "jid-single", "muc#jid", "User ID", s->real.jid.full);
+	form_field(a, x, "text-single", "muc#roomnick", "Room nickname", jid_resource(s->o->jid));
+	form_field(a, x, "boolean", "muc#request_allow", "Grant voice to this person?", STR("false"));
+	for (uint32_t i = 0; i < r->seats_n; i++)
+		if (r->seats[i]->o->role == ROLE_MODERATOR)
+			room_send(r, r->seats[i], &out);
+	stanza_fini(&out);
+}
+
+static void grant(struct room *r, struct transit *t, const struct seat *by, const struct xml *form)
+{
+	struct arena *a = core_arena(r->core);
+	struct occupant *o = occupant_find(r, form_value(a, form, "muc#roomnick"));
+	bool allow = false;
+
+	if (by->o->role != ROLE_MODERATOR) {
+		room_refuse(t, ERR_FORBIDDEN, NULL);
+		return;
+	}
+	form_bool(a, form, "muc#request_allow", &allow);
+	if (allow && o && o->role == ROLE_VISITOR)
+		room_role(o, ROLE_PARTICIPANT, STR_NONE, STR_NONE);
+	transit_finish(t);
+}
+
+static void voice(struct room *r, struct transit *t, const struct xml *form)
+{
+	struct seat *s = seat_find(r, t->st->from);
+
+	if (!s) {
+		room_refuse(t, ERR_NOT_ACCEPTABLE, "You are not in the room.");
+	} else if (form_has(form, "muc#request_allow")) {
+		grant(r, t, s, form);
+	} else {
+		if (s->o->role == ROLE_VISITOR)
+			ask_moderators(r, s);
+		transit_finish(t);
+	}
+}
+
+void room_other_message(struct room *r, struct transit *t)
+{
+	struct xml *tree = stanza_tree(t->st, core_arena(r->core));
+	struct xml *x = tree ? xml_child(tree, "x", NS_MUC_USER) : NULL;
+	struct xml *form = tree ? form_find(tree, "submit", NS_MUC_REQUEST) : NULL;
+
+	if (x && xml_child(x, "invite", NULL))
+		invite(r, t, x);
+	else if (x && xml_child(x, "decline", NULL))
+		decline(r, t, x);
+	else if (form)
+		voice(r, t, form);
+	else
+		room_refuse(t, ERR_BAD_REQUEST, "Messages to all are of type groupchat.");
+}
