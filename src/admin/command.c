@@ -3,11 +3,16 @@
 #include "admin/command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "account/invite.h"
+#include "admin/uploads.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 
 struct failure {
@@ -284,15 +289,63 @@ static void status(struct admin_call *call)
 	succeed(call, j);
 }
 
+/* The database first, then the files: one that is uploaded meanwhile is more than the copy needs, never less. */
+struct copy_job {
+	struct job job;
+	struct admin_call *call;
+	struct uploads_count count;
+	int status;
+};
+
+/* A copy without all files must not look like a backup: its manifest goes. */
+static void spoil(const char *dir)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/manifest", dir) < (int)sizeof(path))
+		unlink(path);
+}
+
+static void copy_run(struct job *j)
+{
+	struct copy_job *c = container_of(j, struct copy_job, job);
+	const char *to = json_string_value(json_object_get(c->call->request, "dir"));
+
+	c->status = uploads_copy(c->call->admin->data_dir, to, false, &c->count);
+	if (c->status)
+		spoil(to);
+}
+
+static void copy_done(struct shard *s, struct job *j)
+{
+	struct copy_job *c = container_of(j, struct copy_job, job);
+	struct admin_call *call = c->call;
+
+	log_info("store.backup", "status=%d files=%llu", c->status, (unsigned long long)c->count.copied);
+	if (c->status)
+		fail_status(call, c->status);
+	else
+		succeed(call, json_pack("{s:I}", "files", (json_int_t)c->count.copied));
+	free(c);
+}
+
 static void on_backup(struct shard *s, void *arg, int result)
 {
 	struct admin_call *call = arg;
+	struct copy_job *c;
 
-	log_info("store.backup", "status=%d", result);
-	if (result)
+	if (result) {
+		log_warning("store.backup", "status=%d", result);
 		fail_status(call, result);
-	else
-		succeed(call, json_object());
+		return;
+	}
+	c = mem_zalloc(sizeof(*c));
+	c->job = (struct job){ .home = s, .run = copy_run, .done = copy_done };
+	c->call = call;
+	if (pool_submit(call->admin->accounts->pool, &c->job)) {
+		free(c);
+		fail_status(call, -EBUSY);
+	}
 }
 
 static void backup(struct admin_call *call)
@@ -319,7 +372,7 @@ const struct admin_command admin_commands[] = {
 	{ "user delete", "name", "Delete an account with its archive; its sessions end.", user_delete },
 	{ "invite", "", "Make a link that creates one account.", invite },
 	{ "status", "", "Version, domain and, of a running server, its counts.", status },
-	{ "backup", "dir", "Copy the database into a new directory.", backup },
+	{ "backup", "dir", "Copy the database and uploaded files into a new directory.", backup },
 	{ NULL },
 };
 

@@ -19,6 +19,7 @@ struct admin_hooks {
 
 struct admin {
 	struct accounts *accounts;
+	const char *data_dir;
 	const char *web_url;   /* "https://host:8443"; for links */
 	bool serving;	       /* a server, not a data directory at rest */
 	uint64_t started_ms;   /* monotonic */

@@ -18,6 +18,7 @@ struct admin_local {
 	struct shards shards;
 	struct admin admin;
 	char web_url[START_DOMAIN_MAX + 32];
+	char *dir;
 };
 
 struct ask {
@@ -48,7 +49,10 @@ int admin_local_open(const char *dir, struct str domain, const char *web_url, st
 {
 	struct store_config cfg = { .backend = "sqlite", .dir = dir, .readers = 1 };
 	struct admin_local *l = mem_zalloc(sizeof(*l));
-	int status = store_open(&cfg, &l->store, err, err_n);
+	int status;
+
+	l->dir = mem_strdup(dir);
+	status = store_open(&cfg, &l->store, err, err_n);
 
 	if (!status)
 		status = begin(l, domain, err, err_n);
@@ -60,7 +64,7 @@ int admin_local_open(const char *dir, struct str domain, const char *web_url, st
 		snprintf(l->web_url, sizeof(l->web_url), "%s", web_url);
 	else
 		snprintf(l->web_url, sizeof(l->web_url), "https://%s:8443", l->start.domain_out);
-	l->admin = (struct admin){ .accounts = &l->accounts, .web_url = l->web_url };
+	l->admin = (struct admin){ .accounts = &l->accounts, .data_dir = l->dir, .web_url = l->web_url };
 	*out = l;
 	return 0;
 }
@@ -111,5 +115,6 @@ void admin_local_close(struct admin_local *l)
 	store_close(l->store);
 	shards_fini(&l->shards);
 	accounts_start_fini(&l->start);
+	free(l->dir);
 	free(l);
 }

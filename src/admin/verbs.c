@@ -13,6 +13,7 @@
 #include "admin/cli.h"
 #include "admin/local.h"
 #include "admin/socket.h"
+#include "admin/uploads.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "proto/xmpp/jid.h"
@@ -372,19 +373,29 @@ int verb_backup(const struct cli *c)
 		code = ask_once(c, json_pack("{s:s, s:s}", "command", "backup", "dir", dir), false, &answer);
 	if (code)
 		return code;
-	printf("backed up to %s\n", dir);
+	printf("backed up to %s with %lld uploaded files\n", dir, (long long)json_integer_value(json_object_get(answer, "files")));
 	json_decref(answer);
 	return CLI_OK;
 }
 
 int verb_restore(const struct cli *c)
 {
+	struct uploads_count files;
 	char err[SENTENCE_MAX];
+	int status;
 
 	if (store_restore(c->words[0], c->data, err, sizeof(err))) {
 		cli_error("%s", err);
 		return CLI_FAILED;
 	}
-	printf("restored %s into %s\n", c->words[0], c->data);
-	return CLI_OK;
+	status = uploads_copy(c->words[0], c->data, true, &files);
+	if (status) {
+		cli_error("the database is restored, but not all uploaded files: %s; make room and copy %s/files", strerror(-status),
+			c->words[0]);
+		return CLI_FAILED;
+	}
+	printf("restored %s into %s with %llu uploaded files\n", c->words[0], c->data, (unsigned long long)files.copied);
+	if (files.damaged)
+		cli_error("%llu uploaded files were damaged and are left out", (unsigned long long)files.damaged);
+	return files.damaged ? CLI_FAILED : CLI_OK;
 }

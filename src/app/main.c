@@ -20,7 +20,7 @@ static const struct cli_verb verbs[] = {
 	{ "user delete", "NAME", 1, 1, CLI_DATA | CLI_YES, "Delete an account and its archive.", verb_user_delete },
 	{ "invite", "", 0, 0, CLI_DATA | CLI_DOMAIN | CLI_URL, "Make a link that creates one account.", verb_invite },
 	{ "status", "", 0, 0, CLI_DATA | CLI_JSON, "Tell how the server is.", verb_status },
-	{ "backup", "TO", 1, 1, CLI_DATA, "Copy the database into the new directory TO.", verb_backup },
+	{ "backup", "TO", 1, 1, CLI_DATA, "Copy everything into the new directory TO.", verb_backup },
 	{ "restore", "FROM", 1, 1, CLI_DATA, "Check a backup and put it into an empty data directory.", verb_restore },
 	{ "config", "", 0, 0, CLI_DOMAIN | CLI_CONFIG | CLI_EXPLAIN, "Explain or check the configuration.", verb_config },
 	{ "version", "", 0, 0, 0, "Print the version.", verb_version },

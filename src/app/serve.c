@@ -155,7 +155,7 @@ static int open_socket(struct server *sv)
 	struct app *app = &sv->app;
 
 	web_url(app);
-	app->admin = (struct admin){ .accounts = &app->accounts, .web_url = app->web_url, .serving = true,
+	app->admin = (struct admin){ .accounts = &app->accounts, .data_dir = app->data_dir, .web_url = app->web_url, .serving = true,
 		.started_ms = clock_mono_ms() };
 	return admin_socket_open(app->data_dir, &sv->socket, sv->err, sizeof(sv->err));
 }

@@ -21,11 +21,17 @@ enum { STOP_POLL_MS = 5 };
 
 struct wiring {
 	struct env env;
-	_Atomic(struct tls_ctx *) tls; /* replaced at reload; old ones stay: a connection may be taking a reference */
+	_Atomic(struct tls_ctx *) tls; /* replaced at reload */
+	struct old_tls *old; /* those before, until the end: a shard may just be taking a reference */
 	struct files *files;
 	struct http_config http;	/* of the start or the last reload; shards keep copies */
 	char *muc, *upload, *pubsub;
 	atomic_int unflushed; /* shards that wait for the store at the end */
+};
+
+struct old_tls {
+	struct old_tls *next;
+	struct tls_ctx *ctx;
 };
 
 static struct app *app_of(struct shard *s)
@@ -207,12 +213,20 @@ static void post_all(struct app *app, const struct mail_kind *kind)
 	}
 }
 
+static void replace_tls(struct wiring *w, struct tls_ctx *tls)
+{
+	struct old_tls *old = mem_alloc(sizeof(*old));
+
+	*old = (struct old_tls){ w->old, atomic_exchange(&w->tls, tls_ctx_ref(tls)) };
+	w->old = old;
+}
+
 void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls)
 {
 	app->config = config;
 	atomic_store(&app->wiring->env.config, config);
 	if (tls)
-		atomic_store(&app->wiring->tls, tls_ctx_ref(tls));
+		replace_tls(app->wiring, tls);
 	http_fill(app, config);
 	post_all(app, &MAIL_RELOAD);
 }
@@ -267,7 +281,7 @@ void wiring_stop(struct app *app, int max_ms)
 
 	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
-	for (int waited = 0; waited < max_ms && metric_get(M_CONNECTIONS_OPEN) > 0; waited += STOP_POLL_MS)
+	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
 	atomic_store(&app->wiring->unflushed, app->shards.n);
 	post_all(app, &MAIL_FLUSH);
@@ -283,6 +297,13 @@ void wiring_stop(struct app *app, int max_ms)
 	free(app->wiring->upload);
 	free(app->wiring->pubsub);
 	tls_ctx_unref(atomic_load(&app->wiring->tls));
+	while (app->wiring->old) {
+		struct old_tls *old = app->wiring->old;
+
+		app->wiring->old = old->next;
+		tls_ctx_unref(old->ctx);
+		free(old);
+	}
 	free(app->wiring);
 	app->wiring = NULL;
 }

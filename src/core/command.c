@@ -25,6 +25,16 @@ static const struct command *next(const struct iq *iq, const struct feature *con
 	return NULL;
 }
 
+/* Is there such a command, for whomever? */
+static bool exists(const struct iq *iq, struct str node)
+{
+	for (const struct feature *const *f = iq->core->env->features; *f; f++)
+		for (const struct command *v = (*f)->commands; v && v->node; v++)
+			if ((v->targets & iq->target) && str_is(node, v->node))
+				return true;
+	return false;
+}
+
 static const struct command *find(const struct iq *iq, struct str node)
 {
 	const struct feature *const *f = iq->core->env->features;
@@ -90,7 +100,7 @@ void command_run(struct iq *iq)
 	const struct command *cmd = find(iq, node);
 
 	if (!cmd) {
-		iq_error(iq, iq->session && iq->session->user->admin ? ERR_ITEM_NOT_FOUND : ERR_FORBIDDEN, NULL);
+		iq_error(iq, exists(iq, node) ? ERR_FORBIDDEN : ERR_ITEM_NOT_FOUND, NULL);
 		return;
 	}
 	if (str_is(action, "cancel")) {

@@ -115,6 +115,7 @@ static void create(struct core *c, const struct unauth *u, const struct xml *iq,
 	struct arena *a = core_arena(c);
 	struct str name = xml_child_text(a, query, "username", NULL), password = xml_child_text(a, query, "password", NULL), node;
 	struct pending *p;
+	int err;
 
 	if (!name.n || !password.n) {
 		reply_error(c, u, xml_get(iq, "id"), ERR_NOT_ACCEPTABLE, "A user name and a password are needed.", false);
@@ -127,8 +128,9 @@ static void create(struct core *c, const struct unauth *u, const struct xml *iq,
 	if (!jid_nodeprep(a, name, &node)) /* whom the inviter gets as a contact */
 		p->jid = str_dup(jid_make(a, node, c->env->domain, STR_NONE).full);
 	u->wait(u->link);
-	if (invite_register(c->env->accounts, c->shard, token, name, password, on_registered, p))
-		on_registered(c->shard, p, -EBUSY, STR_NONE, NULL);
+	err = invite_register(c->env->accounts, c->shard, token, name, password, on_registered, p);
+	if (err)
+		on_registered(c->shard, p, err, STR_NONE, NULL);
 }
 
 /* XEP-0445: the token rides in the query as <preauth xmlns='urn:xmpp:pars:0' token=…/>, or came before in an IQ of its own. */
@@ -293,6 +295,7 @@ static void change(struct iq *iq)
 	struct arena *a = core_arena(c);
 	struct str name = xml_child_text(a, iq->el, "username", NULL), password = xml_child_text(a, iq->el, "password", NULL), node;
 	struct iq_held *h;
+	int err;
 
 	if (!name.n || !password.n) {
 		iq_error(iq, ERR_BAD_REQUEST, "A user name and a new password are needed.");
@@ -303,10 +306,9 @@ static void change(struct iq *iq)
 		return;
 	}
 	h = iq_hold(iq, NULL);
-	if (account_passwd(c->env->accounts, c->shard, node, password, on_changed, h)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		iq_held_free(h);
-	}
+	err = account_passwd(c->env->accounts, c->shard, node, password, on_changed, h);
+	if (err)
+		on_changed(c->shard, h, err);
 }
 
 static void verbs(struct iq *iq)
@@ -315,6 +317,8 @@ static void verbs(struct iq *iq)
 		iq_error(iq, ERR_FORBIDDEN, NULL);
 	else if (iq->st->type == IQ_GET)
 		registered(iq);
+	else if (xml_child(iq->el, "remove", NULL) && xml_next(xml_child_any(iq->el)))
+		iq_error(iq, ERR_BAD_REQUEST, "Remove stands alone."); /* XEP-0077 §3.2 */
 	else if (xml_child(iq->el, "remove", NULL))
 		cancel(iq);
 	else

@@ -12,7 +12,12 @@
 
 enum { TYPE_MAX = 128 };
 
-/* A name that can stand as one segment of a URL path: no separators, no controls, not "." or "..". */
+/* A name that can stand as one segment of a URL path: no separators, no controls, no dot at the start. */
+static bool refused_in_name(unsigned char c, bool first)
+{
+	return c < 0x20 || c == 0x7f || strchr("/\\:*?\"<>|", c) || (first && c == '.');
+}
+
 static struct str clean_name(struct arena *a, struct str name)
 {
 	char *p = arena_alloc(a, SLOT_NAME_MAX + 1);
@@ -21,13 +26,14 @@ static struct str clean_name(struct arena *a, struct str name)
 	for (size_t i = 0; i < name.n && n < SLOT_NAME_MAX; i++) {
 		unsigned char c = (unsigned char)name.p[i];
 
-		p[n++] = c < 0x20 || c == 0x7f || strchr("/\\:*?\"<>|", c) ? '_' : (char)c;
+		p[n] = refused_in_name(c, n == 0) ? '_' : (char)c;
+		n++;
 	}
 	while (n && ((unsigned char)p[n - 1] & 0xc0) == 0x80 && name.n > n) /* do not cut a UTF-8 sequence */
 		n--;
 	if (name.n > n && n && (unsigned char)p[n - 1] >= 0xc0)
 		n--;
-	if (n == 0 || (n <= 2 && p[0] == '.' && p[n - 1] == '.'))
+	if (n == 0)
 		return STR("file");
 	return (struct str){ p, n };
 }

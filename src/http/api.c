@@ -45,7 +45,8 @@ static const struct {
 } errors[] = {
 	{ -EEXIST, 409, "exists", "This name is taken." },
 	{ -EACCES, 409, "already-set-up", "This server has an administrator already." },
-	{ -EPERM, 403, "bad-code", "This set-up link is not valid. Use the newest one that the server printed." },
+	{ -EPERM, 403, "bad-code",
+		"This set-up link is not valid. Use the newest one that the server printed." },
 	{ -ENOENT, 404, "not-found", "This invitation is unknown, used or expired." },
 	{ -EINVAL, 400, "bad-name", "Use letters, digits and . _ - for the name." },
 	{ -EMSGSIZE, 400, "weak-password", "The password is too short: use 8 characters or more." },
@@ -101,9 +102,10 @@ static void on_setup_known(struct shard *s, void *arg, int status)
 		return;
 	}
 	exchange_json(x, 200,
-		json_pack("{ss% ss% ss sb sb ss% sI ss}", "domain", cfg->domain.p, cfg->domain.n, "name", cfg->name.p,
-			cfg->name.n, "version", ANSER_VERSION, "setup_needed", status == 1, "registration_open",
-			(int)cfg->registration_open, "muc", cfg->muc.p, cfg->muc.n, "upload_max_bytes",
+		json_pack("{ss% ss% ss sb sb ss% sI ss}", "domain", cfg->domain.p, cfg->domain.n,
+			"name", cfg->name.p, cfg->name.n, "version", ANSER_VERSION, "setup_needed",
+			status == 1, "registration_open", (int)cfg->registration_open, "muc",
+			cfg->muc.p, cfg->muc.n, "upload_max_bytes",
 			(json_int_t)cfg->upload_max_bytes, "websocket", "/xmpp-websocket"));
 }
 
@@ -131,7 +133,8 @@ static bool check_new(struct exchange *x, struct call **out)
 	if (!rc) {
 		rc = account_password_check(a, text(x, "password"), &prepared);
 		if (rc == -EINVAL) {
-			exchange_error(x, 400, "weak-password", "The password has characters that cannot be typed everywhere.");
+			exchange_error(x, 400, "weak-password",
+				"The password has characters that cannot be typed everywhere.");
 			return false;
 		}
 	}
@@ -174,14 +177,17 @@ void api_setup(struct exchange *x)
 
 	if (held(x, LIMIT_SETUP) || !check_new(x, &c))
 		return;
-	struct setup in = { .code = text(x, "code"), .name = text(x, "name"), .password = text(x, "password") };
+	struct setup in = {
+		.code = text(x, "code"), .name = text(x, "name"), .password = text(x, "password")
+	};
 
 	rc = setup_finish(x->http->cfg->accounts, x->http->shard, &in, on_setup_done, c);
 	if (rc)
 		answer_status(call_end(c), rc);
 }
 
-static void on_registered(struct shard *s, void *arg, int status, struct str token, const struct invite *inv)
+static void on_registered(
+	struct shard *s, void *arg, int status, struct str token, const struct invite *inv)
 {
 	answer_created(arg, status, status == 0 && inv ? inv->inviter : STR_NONE);
 }
@@ -204,15 +210,16 @@ void api_register(struct exchange *x)
 	}
 	if (!check_new(x, &c))
 		return;
-	rc = invite_register(x->http->cfg->accounts, x->http->shard, token, str_of(c->node), text(x, "password"),
-		on_registered, c);
+	rc = invite_register(x->http->cfg->accounts, x->http->shard, token, str_of(c->node),
+		text(x, "password"), on_registered, c);
 	if (rc)
 		answer_status(call_end(c), rc);
 }
 
 /* ---- GET /api/v1/invite/TOKEN ---- */
 
-static void on_looked(struct shard *s, void *arg, int status, struct str token, const struct invite *inv)
+static void on_looked(
+	struct shard *s, void *arg, int status, struct str token, const struct invite *inv)
 {
 	struct call *c = arg;
 	struct str domain = c->http->cfg->domain, name, expires;
@@ -227,8 +234,9 @@ static void on_looked(struct shard *s, void *arg, int status, struct str token, 
 	name = name_of(inv);
 	expires = time_format(shard_arena(s), inv->expires_ms);
 	exchange_json(x, 200,
-		json_pack("{ss% ss% ss% sb sn ss%}", "inviter", inv->inviter.p ? inv->inviter.p : "", inv->inviter.n,
-			"inviter_name", name.p ? name.p : "", name.n, "domain", domain.p, domain.n, "account",
+		json_pack("{ss% ss% ss% sb sn ss%}", "inviter",
+			inv->inviter.p ? inv->inviter.p : "", inv->inviter.n, "inviter_name",
+			name.p ? name.p : "", name.n, "domain", domain.p, domain.n, "account",
 			(int)inv->account, "room", "expires", expires.p, expires.n));
 }
 

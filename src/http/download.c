@@ -15,12 +15,29 @@ enum { FIELDS = 12, ETAG_HEX = 40 };
 
 /* Shown by the browser itself; everything else is offered for saving as plain bytes. No SVG: it carries scripts. */
 static const char *const inline_types[] = {
-	"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp",
-	"audio/mpeg", "audio/mp4", "audio/ogg", "audio/opus", "audio/webm", "audio/wav", "audio/x-wav", "audio/flac", "audio/aac",
-	"video/mp4", "video/webm", "video/ogg", "video/quicktime",
+	"image/png",
+	"image/jpeg",
+	"image/gif",
+	"image/webp",
+	"image/avif",
+	"image/bmp",
+	"audio/mpeg",
+	"audio/mp4",
+	"audio/ogg",
+	"audio/opus",
+	"audio/webm",
+	"audio/wav",
+	"audio/x-wav",
+	"audio/flac",
+	"audio/aac",
+	"video/mp4",
+	"video/webm",
+	"video/ogg",
+	"video/quicktime",
 };
 
-static const char file_csp[] = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
+static const char file_csp[] =
+	"default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
 
 struct download {
 	struct job job;
@@ -41,12 +58,17 @@ int file_meta_read(struct str value, struct file_meta *out)
 	const char *hash, *name, *type;
 	json_int_t size;
 
-	if (!json || json_unpack(json, "{ss ss ss sI}", "hash", &hash, "name", &name, "type", &type, "size", &size) ||
+	if (!json ||
+		json_unpack(json, "{ss ss ss sI}", "hash", &hash, "name", &name, "type", &type,
+			"size", &size) ||
 		size < 0 || strlen(hash) != FILES_HASH_BYTES) {
 		json_decref(json);
 		return -EBADMSG;
 	}
-	*out = (struct file_meta){ .json = json, .hash = hash, .name = str_of(name), .type = str_of(type),
+	*out = (struct file_meta){ .json = json,
+		.hash = hash,
+		.name = str_of(name),
+		.type = str_of(type),
 		.size = (uint64_t)size };
 	return 0;
 }
@@ -103,13 +125,15 @@ static void answer_file(struct download *d, struct exchange *x, struct str etag)
 	uint64_t first = 0, last = d->size ? d->size - 1 : 0;
 	int rc = -ENOENT;
 
-	if (d->range && x->method == HTTP_M_GET && (!d->if_range || str_eq(str_of(d->if_range), etag)))
+	if (d->range && x->method == HTTP_M_GET &&
+		(!d->if_range || str_eq(str_of(d->if_range), etag)))
 		rc = http_range(str_of(d->range), d->size, &first, &last);
 	if (rc == -ERANGE) {
 		answer_unsatisfiable(x, a, d->size);
 		return;
 	}
-	buf_puts(&disposition, shown ? "inline; filename*=UTF-8''" : "attachment; filename*=UTF-8''");
+	buf_puts(&disposition,
+		shown ? "inline; filename*=UTF-8''" : "attachment; filename*=UTF-8''");
 	http_percent_encode(&disposition, d->meta.name);
 	struct http_field fields[FIELDS] = {
 		{ "ETag", etag },
@@ -122,12 +146,18 @@ static void answer_file(struct download *d, struct exchange *x, struct str etag)
 	size_t n = 6;
 
 	if (rc == 0)
-		fields[n++] = (struct http_field){ "Content-Range", arena_printf(a, "bytes %llu-%llu/%llu",
-			(unsigned long long)first, (unsigned long long)last, (unsigned long long)d->size) };
+		fields[n++] = (struct http_field){ "Content-Range",
+			arena_printf(a, "bytes %llu-%llu/%llu", (unsigned long long)first,
+				(unsigned long long)last, (unsigned long long)d->size) };
 	if (d->may_be_partial)
-		fields[n++] = (struct http_field){ "Upload-Offset", arena_printf(a, "%llu", (unsigned long long)d->size) };
-	exchange_file(x, rc == 0 ? 206 : 200, fields, type, d->fd, first, d->size ? last - first + 1 : 0);
+		fields[n++] = (struct http_field){ "Upload-Offset",
+			arena_printf(a, "%llu", (unsigned long long)d->size) };
+	struct exchange_part part = {
+		.fd = d->fd, .offset = first, .n = d->size ? last - first + 1 : 0
+	};
+
 	d->fd = -1;
+	exchange_file(x, rc == 0 ? 206 : 200, fields, type, &part);
 	buf_free(&disposition);
 }
 
@@ -189,8 +219,10 @@ static void done_partial(struct shard *s, struct job *j)
 static void submit(struct download *d, struct exchange *x, void (*run)(struct job *j),
 	void (*done)(struct shard *s, struct job *j))
 {
-	d->job = (struct job){ .home = d->http->shard, .run = run, .done = done, .discard = discard };
-	if (pool_submit(d->http->cfg->pool, &d->job) == 0)
+	struct http *h = d->http;
+
+	d->job = (struct job){ .home = h->shard, .run = run, .done = done, .discard = discard };
+	if (pool_submit(h->cfg->pool, &d->job) == 0)
 		return;
 	exchange_error(x, 503, "busy", "The server is busy. Try again in a moment.");
 	download_free(d);
@@ -213,7 +245,8 @@ static void on_meta(struct shard *s, void *arg, int status, const struct store_i
 	} else if (!found || !str_eq(d->meta.name, str_of(d->name))) {
 		missing(x);
 		download_free(d);
-	} else if (d->none_match && http_etag_in(str_of(d->none_match), etag_of(shard_arena(s), &d->meta))) {
+	} else if (d->none_match &&
+		http_etag_in(str_of(d->none_match), etag_of(shard_arena(s), &d->meta))) {
 		fields[0].value = etag_of(shard_arena(s), &d->meta);
 		exchange_reply(x, 304, fields, NULL, STR_NONE);
 		download_free(d);
@@ -236,7 +269,8 @@ static bool may_ask_for_offset(struct exchange *x, struct str id, struct str nam
 	struct slot slot;
 
 	return x->method == HTTP_M_HEAD && token.n &&
-	       slot_check(x->http->cfg->accounts, shard_arena(x->http->shard), token, id, name, clock_wall_ms(), &slot) == 0;
+		slot_check(x->http->cfg->accounts, shard_arena(x->http->shard), token, id, name,
+			clock_wall_ms(), &slot) == 0;
 }
 
 void download_serve(struct exchange *x, struct str id, struct str name)

@@ -65,9 +65,12 @@ void exchange_reply(struct exchange *x, int status, const struct http_field *fie
 void exchange_json(struct exchange *x, int status, json_t *json); /* takes json */
 /* {"error": word, "message": sentence}. */
 void exchange_error(struct exchange *x, int status, const char *word, const char *sentence);
-/* n bytes of the file from offset; takes fd. */
-void exchange_file(struct exchange *x, int status, const struct http_field *fields, const char *type, int fd, uint64_t offset,
-	uint64_t n);
+struct exchange_part {
+	int fd;
+	uint64_t offset, n;
+};
+/* A part of a file; takes its fd. */
+void exchange_file(struct exchange *x, int status, const struct http_field *fields, const char *type, const struct exchange_part *part);
 
 /* A handle for answers that come later: exchange_get gives NULL when the peer has gone meanwhile. */
 id_t64 exchange_id(struct exchange *x);

@@ -47,7 +47,9 @@ static void sweep(int parts)
 		return;
 	rewinddir(d);
 	while ((e = readdir(d)))
-		if (e->d_name[0] != '.' && fstatat(parts, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < oldest)
+		if (e->d_name[0] != '.' &&
+			fstatat(parts, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			st.st_mtime < oldest)
 			unlinkat(parts, e->d_name, 0);
 	closedir(d);
 }
@@ -93,7 +95,8 @@ bool files_id_ok(struct str id)
 	for (size_t i = 0; i < id.n; i++) {
 		char c = id.p[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '-' || c == '_'))
 			return false;
 	}
 	return true;
@@ -120,11 +123,14 @@ static bool is_current(const struct files *f, const char *name, const struct sta
 	return fstatat(f->parts, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == mine->st_ino;
 }
 
-int files_part_open(const struct files *f, struct str id, bool fresh, int *out_fd, uint64_t *out_size)
+int files_part_open(
+	const struct files *f, struct str id, bool fresh, int *out_fd, uint64_t *out_size)
 {
 	struct part_name name = part_name(id);
-	int fd = openat(f->parts, name.s, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT : 0), 0600), rc = 0;
-	struct stat st;
+	int fd = openat(f->parts, name.s, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT : 0),
+		    0600),
+	    rc = 0;
+	struct stat st = { 0 };
 
 	if (fd < 0)
 		return -errno;
@@ -184,7 +190,8 @@ static int hash_file(int fd, char out[FILES_HASH_BYTES + 1])
 	return 0;
 }
 
-int files_part_finish(const struct files *f, struct str id, int fd, char out_hash[FILES_HASH_BYTES + 1])
+int files_part_finish(
+	const struct files *f, struct str id, int fd, char out_hash[FILES_HASH_BYTES + 1])
 {
 	struct part_name name = part_name(id);
 	char hash[FILES_HASH_BYTES + 1], shelf_name[SHELF + 1];
@@ -219,7 +226,8 @@ int files_blob_open(const struct files *f, const char *hash, int *out_fd, uint64
 	struct stat st;
 	int fd;
 
-	must(strlen(hash) == FILES_HASH_BYTES && strspn(hash, "0123456789abcdef") == FILES_HASH_BYTES);
+	must(strlen(hash) == FILES_HASH_BYTES &&
+		strspn(hash, "0123456789abcdef") == FILES_HASH_BYTES);
 	snprintf(path, sizeof(path), "%.*s/%s", SHELF, hash, hash + SHELF);
 	fd = openat(f->blobs, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)

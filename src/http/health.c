@@ -12,7 +12,8 @@ void health_ready(struct exchange *x)
 {
 	bool ready = !x->http->cfg->is_ready || x->http->cfg->is_ready();
 
-	exchange_reply(x, ready ? 200 : 503, NULL, "text/plain", ready ? STR("ready\n") : STR("not ready\n"));
+	exchange_reply(x, ready ? 200 : 503, NULL, "text/plain",
+		ready ? STR("ready\n") : STR("not ready\n"));
 }
 
 /* Figures about people's use are not for everybody: programs on this machine only, unless the operator opens it. */
@@ -21,8 +22,8 @@ void health_metrics(struct exchange *x)
 	struct str peer = conn_peer(x->conn);
 	struct buf out = { 0 };
 
-	if (!x->http->cfg->metrics_public && !str_starts(peer, STR("127.")) && !str_is(peer, "::1") &&
-		!str_is(peer, "local")) {
+	if (!x->http->cfg->metrics_public && !str_starts(peer, STR("127.")) &&
+		!str_is(peer, "::1") && !str_is(peer, "local")) {
 		exchange_error(x, 403, "forbidden", "Metrics are for programs on this machine.");
 		return;
 	}

@@ -11,24 +11,23 @@
 #include "base/metrics.h"
 #include "http/exchange.h"
 
-enum { ALLOW_MAX = 80 };
-
 struct http_conn {
 	struct exchange x;
 	struct list link; /* in http.conns */
 	struct timer timer;
 	struct http_reader *reader;
-	struct buf rest; /* input that was kept while an answer is made; fed to the reader already */
+	struct buf
+		rest; /* input that was kept while an answer is made; fed to the reader already */
 	struct buf body; /* of an API request */
-	id_t64 id;	  /* of the exchange, when somebody asked */
-	bool active;	  /* between the head of a request and its answer */
-	bool ended;	  /* the request is whole */
+	id_t64 id; /* of the exchange, when somebody asked */
+	bool active; /* between the head of a request and its answer */
+	bool ended; /* the request is whole */
 	bool answered;
-	bool stalled;	  /* the handler wants no input now */
+	bool stalled; /* the handler wants no input now */
 	bool expects_continue;
 	bool keep_alive;
 	bool draining; /* a long answer leaves first */
-	bool in_head;  /* the timer runs for a head */
+	bool in_head; /* the timer runs for a head */
 	bool paused;
 	bool pumping;
 	bool detached;
@@ -77,9 +76,11 @@ static void on_close(struct conn *c, int err)
 
 /* ---- answers ---- */
 
-static const char csp[] = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: https:; "
-			  "media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
-			  "frame-ancestors 'none'; require-trusted-types-for 'script'";
+static const char csp[] =
+	"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: "
+	"https:; "
+	"media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+	"frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 static bool has_field(const struct http_field *fields, const char *name)
 {
@@ -99,14 +100,16 @@ static void write_common(struct http_conn *hc, struct buf *out, const struct htt
 	http_write_field(out, "X-Content-Type-Options", STR("nosniff"));
 	http_write_field(out, "Referrer-Policy", STR("no-referrer"));
 	if (!has_field(fields, "Content-Security-Policy"))
-		http_write_field(out, "Content-Security-Policy", (struct str){ csp, sizeof(csp) - 1 });
+		http_write_field(
+			out, "Content-Security-Policy", (struct str){ csp, sizeof(csp) - 1 });
 	if (!has_field(fields, "Cache-Control"))
 		http_write_field(out, "Cache-Control", STR("no-store"));
 	if (hc->x.http->cfg->hsts)
 		http_write_field(out, "Strict-Transport-Security", STR("max-age=31536000"));
 	if (hc->x.route && hc->x.route->cors) {
 		http_write_field(out, "Access-Control-Allow-Origin", STR("*"));
-		http_write_field(out, "Access-Control-Expose-Headers", STR("Upload-Offset, ETag, Content-Range"));
+		http_write_field(out, "Access-Control-Expose-Headers",
+			STR("Upload-Offset, ETag, Content-Range"));
 	}
 	if (!hc->keep_alive)
 		http_write_field(out, "Connection", STR("close"));
@@ -115,13 +118,15 @@ static void write_common(struct http_conn *hc, struct buf *out, const struct htt
 			http_write_field(out, fields->name, fields->value);
 }
 
-static struct buf *begin_answer(struct http_conn *hc, int status, const struct http_field *fields, const char *type, uint64_t n)
+static struct buf *begin_answer(struct http_conn *hc, int status, const struct http_field *fields,
+	const char *type, uint64_t n)
 {
 	struct buf *out = conn_out(hc->x.conn);
 
 	must(hc->active && !hc->answered);
 	hc->answered = true;
-	if (!hc->ended && hc->x.route && (hc->x.route->body == BODY_STREAM || hc->x.route->body == BODY_JSON) &&
+	if (!hc->ended && hc->x.route &&
+		(hc->x.route->body == BODY_STREAM || hc->x.route->body == BODY_JSON) &&
 		(hc->x.method & (HTTP_M_PUT | HTTP_M_PATCH | HTTP_M_POST)))
 		hc->keep_alive = false; /* the rest of the body is not waited for */
 	http_write_status(out, status);
@@ -146,7 +151,8 @@ static void end_answer(struct http_conn *hc)
 	pump(hc);
 }
 
-void exchange_reply(struct exchange *x, int status, const struct http_field *fields, const char *type, struct str body)
+void exchange_reply(struct exchange *x, int status, const struct http_field *fields,
+	const char *type, struct str body)
 {
 	struct buf *out = begin_answer(hc_of(x), status, fields, type, body.n);
 
@@ -170,17 +176,17 @@ void exchange_error(struct exchange *x, int status, const char *word, const char
 	exchange_json(x, status, json_pack("{ss ss}", "error", word, "message", sentence));
 }
 
-void exchange_file(struct exchange *x, int status, const struct http_field *fields, const char *type, int fd, uint64_t offset,
-	uint64_t n)
+void exchange_file(struct exchange *x, int status, const struct http_field *fields,
+	const char *type, const struct exchange_part *part)
 {
 	struct http_conn *hc = hc_of(x);
 
-	begin_answer(hc, status, fields, type, n);
-	if (x->method == HTTP_M_HEAD || !n) {
-		close(fd);
+	begin_answer(hc, status, fields, type, part->n);
+	if (x->method == HTTP_M_HEAD || !part->n) {
+		close(part->fd);
 	} else {
 		hc->draining = true;
-		conn_write_file(x->conn, fd, offset, n);
+		conn_write_file(x->conn, part->fd, part->offset, part->n);
 	}
 	end_answer(hc);
 }
@@ -234,7 +240,8 @@ static void answer_options(struct exchange *x)
 	static const struct http_field fields[] = {
 		{ "Access-Control-Allow-Methods", { "GET, HEAD, PUT, PATCH, OPTIONS", 30 } },
 		{ "Access-Control-Allow-Headers",
-			{ "Authorization, Content-Type, Upload-Offset, Range, If-None-Match", 64 } },
+			{ "Authorization, Content-Type, Upload-Offset, Range, If-None-Match",
+				64 } },
 		{ "Access-Control-Max-Age", { "7200", 4 } },
 		{ 0 },
 	};
@@ -244,17 +251,17 @@ static void answer_options(struct exchange *x)
 
 static void answer_method(struct exchange *x, unsigned methods)
 {
-	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
-	char allow[ALLOW_MAX] = "";
+	static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
+		"OPTIONS" };
 	struct http_field fields[] = { { "Allow", STR_NONE }, { 0 } };
+	struct buf allow = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (methods & 1U << i) {
-			strcat(allow, allow[0] ? ", " : "");
-			strcat(allow, names[i]);
-		}
-	fields[0].value = str_of(allow);
+		if (methods & 1U << i)
+			buf_printf(&allow, "%s%s", allow.n ? ", " : "", names[i]);
+	fields[0].value = buf_view(&allow);
 	exchange_reply(x, 405, fields, "text/plain", STR("method not allowed\n"));
+	buf_free(&allow);
 }
 
 static bool json_is_sent(const struct http_request *req)
@@ -334,7 +341,8 @@ static void on_whole(struct http_conn *hc)
 	if (x->stream) {
 		x->stream->on_end(x);
 	} else if (x->route->body == BODY_JSON) {
-		x->json = json_loadb(hc->body.p ? hc->body.p : "", hc->body.n, JSON_REJECT_DUPLICATES, NULL);
+		x->json = json_loadb(
+			hc->body.p ? hc->body.p : "", hc->body.n, JSON_REJECT_DUPLICATES, NULL);
 		if (json_is_object(x->json))
 			x->route->handle(x);
 		else
@@ -401,20 +409,11 @@ static void set_paused(struct http_conn *hc, bool paused)
 static void handle(struct http_conn *hc, const struct http_event *ev)
 {
 	switch (ev->kind) {
-	case HTTP_EV_HEAD:
-		on_head(hc, ev->request);
-		break;
-	case HTTP_EV_BODY:
-		on_body(hc, ev->body);
-		break;
-	case HTTP_EV_END:
-		on_whole(hc);
-		break;
-	case HTTP_EV_ERROR:
-		on_bad(hc, ev->status);
-		break;
-	case HTTP_EV_NONE:
-		break;
+	case HTTP_EV_HEAD: on_head(hc, ev->request); break;
+	case HTTP_EV_BODY: on_body(hc, ev->body); break;
+	case HTTP_EV_END: on_whole(hc); break;
+	case HTTP_EV_ERROR: on_bad(hc, ev->status); break;
+	case HTTP_EV_NONE: break;
 	}
 }
 
@@ -491,7 +490,9 @@ static void on_time(struct timer *t)
 	hc_free(hc);
 }
 
-static const struct conn_handler handler = { .on_data = on_data, .on_drain = on_drain, .on_close = on_close };
+static const struct conn_handler handler = {
+	.on_data = on_data, .on_drain = on_drain, .on_close = on_close
+};
 
 int http_serve(struct shard *s, struct conn *c)
 {
@@ -546,7 +547,8 @@ void http_stop(struct shard *s)
 void websocket_upgrade(struct exchange *x)
 {
 	const struct http_config *cfg = x->http->cfg;
-	static const struct http_field fields[] = { { "Sec-WebSocket-Version", { "13", 2 } }, { 0 } };
+	static const struct http_field fields[] = { { "Sec-WebSocket-Version", { "13", 2 } },
+		{ 0 } };
 	int status;
 
 	if (!cfg->on_websocket) {

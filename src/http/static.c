@@ -11,12 +11,14 @@ enum { ETAG_MAX = 100 };
 
 static int compare(const void *key, const void *element)
 {
-	return str_cmp(*(const struct str *)key, str_of(((const struct embedded_file *)element)->path));
+	return str_cmp(
+		*(const struct str *)key, str_of(((const struct embedded_file *)element)->path));
 }
 
 static const struct embedded_file *find(struct str path)
 {
-	return bsearch(&path, embedded_files, embedded_files_count, sizeof(*embedded_files), compare);
+	return bsearch(
+		&path, embedded_files, embedded_files_count, sizeof(*embedded_files), compare);
 }
 
 /* Addresses of the client's own views, which answer with its page: /c/JID, and all without a dot in the last part. */
@@ -33,15 +35,9 @@ static struct str choose(const struct embedded_file *f, struct str accept, const
 	unsigned available = (f->gzip.n ? HTTP_GZIP : 0) | (f->brotli.n ? HTTP_BROTLI : 0);
 
 	switch (http_encoding_choose(accept, available)) {
-	case HTTP_BROTLI:
-		*out_name = "br";
-		return f->brotli;
-	case HTTP_GZIP:
-		*out_name = "gzip";
-		return f->gzip;
-	default:
-		*out_name = NULL;
-		return f->plain;
+	case HTTP_BROTLI: *out_name = "br"; return f->brotli;
+	case HTTP_GZIP: *out_name = "gzip"; return f->gzip;
+	default: *out_name = NULL; return f->plain;
 	}
 }
 
@@ -73,7 +69,9 @@ void static_serve(struct exchange *x)
 	struct http_field fields[] = {
 		{ "ETag", tag_of(f, encoding, tag) },
 		{ "Vary", STR("Accept-Encoding") },
-		{ "Cache-Control", f->immutable ? STR("public, max-age=31536000, immutable") : STR("no-cache") },
+		{ "Cache-Control",
+			f->immutable ? STR("public, max-age=31536000, immutable")
+				     : STR("no-cache") },
 		{ "Content-Encoding", str_of(encoding) },
 		{ 0 },
 	};

@@ -29,8 +29,8 @@ struct upload {
 	char hash[FILES_HASH_BYTES + 1];
 	int fd;
 	bool fresh; /* PUT: from the first byte */
-	bool busy;  /* a job or the store has it */
-	bool gone;  /* the exchange is over */
+	bool busy; /* a job or the store has it */
+	bool gone; /* the exchange is over */
 };
 
 /* A step in the pool. */
@@ -78,9 +78,7 @@ static void refuse(struct exchange *x, int rc)
 {
 	switch (rc) {
 	case -ENOSPC:
-	case -EDQUOT:
-		exchange_error(x, 507, "disk-full", "The server's disk is full.");
-		break;
+	case -EDQUOT: exchange_error(x, 507, "disk-full", "The server's disk is full."); break;
 	case -EBUSY:
 		exchange_error(x, 409, "in-progress", "This file is being uploaded right now.");
 		break;
@@ -90,8 +88,7 @@ static void refuse(struct exchange *x, int rc)
 	case -EEXIST:
 		exchange_error(x, 409, "exists", "This file has been uploaded already.");
 		break;
-	default:
-		exchange_error(x, 500, "internal", "The server could not keep the file.");
+	default: exchange_error(x, 500, "internal", "The server could not keep the file.");
 	}
 }
 
@@ -133,7 +130,9 @@ static void submit(struct upload *u, struct exchange *x, int (*work)(struct uplo
 	struct upload_job *j = mem_alloc(sizeof(*j) + bytes.n);
 
 	*j = (struct upload_job){ .u = u, .work = work, .then = then, .n = bytes.n };
-	j->job = (struct job){ .home = u->http->shard, .run = job_run, .done = job_done, .discard = job_discard };
+	j->job = (struct job){
+		.home = u->http->shard, .run = job_run, .done = job_done, .discard = job_discard
+	};
 	if (bytes.n)
 		memcpy(j->bytes, bytes.p, bytes.n);
 	u->busy = true;
@@ -174,14 +173,16 @@ static void record(struct upload *u, struct exchange *x, int rc)
 		refuse(x, rc);
 		return;
 	}
-	json = json_pack("{ss sI ss ss ss sI}", "hash", u->hash, "size", (json_int_t)u->size, "type", u->type, "name", u->name,
-		"owner", u->owner, "created", (json_int_t)clock_wall_ms());
+	json = json_pack("{ss sI ss ss ss sI}", "hash", u->hash, "size", (json_int_t)u->size,
+		"type", u->type, "name", u->name, "owner", u->owner, "created",
+		(json_int_t)clock_wall_ms());
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	must(text);
 	b = store_batch_new();
 	store_insert(b, STR_NONE, STR("file"), str_of(u->id), str_of(text));
-	store_put(b, str_of(u->owner), STR("file"), str_of(u->id), arena_printf(a, "%llu", (unsigned long long)u->size));
+	store_put(b, str_of(u->owner), STR("file"), str_of(u->id),
+		arena_printf(a, "%llu", (unsigned long long)u->size));
 	free(text);
 	u->busy = true;
 	rc = store_commit(u->http->cfg->store, u->http->shard, b, on_recorded, u);
@@ -218,7 +219,8 @@ static int work_write(struct upload_job *j)
 	size_t at = 0;
 
 	while (at < j->n) {
-		ssize_t n = pwrite(j->u->fd, j->bytes + at, j->n - at, (off_t)(j->u->offset - j->n + at));
+		ssize_t n = pwrite(
+			j->u->fd, j->bytes + at, j->n - at, (off_t)(j->u->offset - j->n + at));
 
 		if (n < 0)
 			return -errno;
@@ -272,7 +274,8 @@ static void on_opened(struct upload *u, struct exchange *x, int rc)
 	if (rc == -ESTALE) {
 		snprintf(offset, sizeof(offset), "%llu", (unsigned long long)u->offset);
 		fields[0].value = str_of(offset);
-		exchange_reply(x, 409, fields, "text/plain", STR("the upload goes on at another offset\n"));
+		exchange_reply(x, 409, fields, "text/plain",
+			STR("the upload goes on at another offset\n"));
 	} else if (rc) {
 		refuse(x, rc);
 	} else {
@@ -306,7 +309,8 @@ static void on_page(struct shard *s, void *arg, int status, const struct store_i
 	if (!status && !over && n == QUOTA_PAGE)
 		status = count_quota(u);
 	else if (!status && (over || u->quota_left < u->size))
-		exchange_error(x, 413, "quota", "All your files together would be more than this server allows.");
+		exchange_error(x, 413, "quota",
+			"All your files together would be more than this server allows.");
 	else if (!status)
 		submit(u, x, work_open, on_opened, STR_NONE);
 	if (status)
@@ -315,7 +319,9 @@ static void on_page(struct shard *s, void *arg, int status, const struct store_i
 
 static int count_quota(struct upload *u)
 {
-	struct store_range r = { .owner = str_of(u->owner), .kind = STR("file"), .limit = QUOTA_PAGE };
+	struct store_range r = {
+		.owner = str_of(u->owner), .kind = STR("file"), .limit = QUOTA_PAGE
+	};
 	int rc;
 
 	if (u->last_key[0])
@@ -338,8 +344,8 @@ static struct upload *upload_new(struct exchange *x, const struct slot *slot)
 	memcpy(u->id, slot->id.p, slot->id.n);
 	u->name = str_dup(slot->name);
 	u->type = str_dup(slot->type);
-	u->owner = str_dup(arena_printf(shard_arena(x->http->shard), "%.*s@%.*s", STR_ARG(slot->owner),
-		STR_ARG(x->http->cfg->domain)));
+	u->owner = str_dup(arena_printf(shard_arena(x->http->shard), "%.*s@%.*s",
+		STR_ARG(slot->owner), STR_ARG(x->http->cfg->domain)));
 	u->quota_left = x->http->cfg->upload_quota_bytes;
 	return u;
 }
@@ -362,10 +368,12 @@ static bool check_sizes(struct exchange *x, const struct slot *slot, uint64_t *o
 		exchange_error(x, 400, "too-small", "This is less than was announced.");
 	else if (x->method == HTTP_M_PUT)
 		return true;
-	else if (!str_is(str_cut(http_header_get(x->req, "content-type"), ';', &params), "application/partial-upload"))
+	else if (!str_is(str_cut(http_header_get(x->req, "content-type"), ';', &params),
+			 "application/partial-upload"))
 		exchange_error(x, 415, "bad-type", "Send application/partial-upload.");
 	else if (!at.n || str_u64(at, slot->size, out_offset))
-		exchange_error(x, 400, "bad-offset", "Say where the upload goes on (Upload-Offset).");
+		exchange_error(
+			x, 400, "bad-offset", "Say where the upload goes on (Upload-Offset).");
 	else if ((uint64_t)n > slot->size - *out_offset)
 		exchange_error(x, 413, "too-large", "This is more than was announced.");
 	else
@@ -378,12 +386,13 @@ static void begin(struct exchange *x, struct str id, struct str name)
 	struct slot slot;
 	struct upload *u;
 	uint64_t offset;
-	int rc = slot_check(x->http->cfg->accounts, shard_arena(x->http->shard), upload_token(x), id, name, clock_wall_ms(),
-		&slot);
+	int rc = slot_check(x->http->cfg->accounts, shard_arena(x->http->shard), upload_token(x),
+		id, name, clock_wall_ms(), &slot);
 
 	if (rc) {
 		exchange_error(x, 403, rc == -ETIME ? "expired" : "forbidden",
-			rc == -ETIME ? "This upload slot has expired: ask for a new one." : "This is not a valid upload slot.");
+			rc == -ETIME ? "This upload slot has expired: ask for a new one."
+				     : "This is not a valid upload slot.");
 		return;
 	}
 	if (!check_sizes(x, &slot, &offset))
@@ -426,7 +435,8 @@ void upload_serve(struct exchange *x)
 	else if (x->method & (HTTP_M_GET | HTTP_M_HEAD))
 		download_serve(x, id, name);
 	else if (!limiter_take(x, LIMIT_UPLOAD))
-		exchange_error(x, 429, "rate-limited", "Too many uploads. Wait a minute and try again.");
+		exchange_error(
+			x, 429, "rate-limited", "Too many uploads. Wait a minute and try again.");
 	else
 		begin(x, id, name);
 }

@@ -10,7 +10,8 @@
 
 enum {
 	EVENTS_PER_TURN = 256,
-	DEFER_ROUNDS = 8, /* deferred work that defers more work is run in the same turn this often */
+	DEFER_ROUNDS =
+		8, /* deferred work that defers more work is run in the same turn this often */
 };
 
 static void refresh(struct loop *l)
@@ -159,7 +160,7 @@ static void run_deferred(struct loop *l)
 
 		list_push(&l->deferred, &mark);
 		for (struct list *node = list_shift(&l->deferred); node != &mark;
-		     node = list_shift(&l->deferred)) {
+			node = list_shift(&l->deferred)) {
 			struct deferred *d = container_of(node, struct deferred, link);
 
 			l->doing = "deferred";

@@ -15,7 +15,8 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct mail *first, **last;
-	int n;
+	int n;	     /* waiting */
+	int busy; /* being run or on their way home */
 	bool stop;
 	int threads;
 	pthread_t thread[POOL_THREADS_MAX];
@@ -58,6 +59,7 @@ static struct job *next_job(struct pool *p)
 		if (!p->first)
 			p->last = &p->first;
 		p->n--;
+		p->busy++;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return m ? container_of(m, struct job, mail) : NULL;
@@ -72,6 +74,9 @@ static void *run(void *arg)
 	while ((j = next_job(p))) {
 		j->run(j);
 		must(shard_post(j->home, &j->mail) == 0);
+		pthread_mutex_lock(&p->lock);
+		p->busy--;
+		pthread_mutex_unlock(&p->lock);
 	}
 	return NULL;
 }
@@ -104,6 +109,16 @@ int pool_submit(struct pool *p, struct job *j)
 	pthread_cond_signal(&p->work);
 	pthread_mutex_unlock(&p->lock);
 	return 0;
+}
+
+bool pool_is_idle(struct pool *p)
+{
+	bool idle;
+
+	pthread_mutex_lock(&p->lock);
+	idle = p->n == 0 && p->busy == 0;
+	pthread_mutex_unlock(&p->lock);
+	return idle;
 }
 
 void pool_free(struct pool *p)

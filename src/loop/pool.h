@@ -19,6 +19,8 @@ struct job {
 struct pool;
 struct pool *pool_new(int threads);
 void pool_free(struct pool *p); /* finishes running jobs; discards waiting ones */
+/* Nothing waits or runs; the mail of every finished job is posted. */
+bool pool_is_idle(struct pool *p);
 /* Takes j. Returns 0; -EBUSY queue full (j stays the caller's): answer the peer with a retry error. */
 int pool_submit(struct pool *p, struct job *j);
 

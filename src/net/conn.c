@@ -395,13 +395,16 @@ static const struct mail_kind mail_move = {
 	.must_arrive = true,
 };
 
-void conn_move(struct conn *c, struct shard *to, void (*on_moved)(struct shard *s, struct conn *c, void *owner))
+void conn_move(struct conn *c, struct shard *to,
+	void (*on_moved)(struct shard *s, struct conn *c, void *owner))
 {
 	must(!c->move && !c->handshaking && !c->tls_wanted);
 	if (c->dead || c->state != CONN_OPEN)
 		return;
 	c->move = mem_zalloc(sizeof(*c->move));
-	*c->move = (struct conn_move_mail){ .mail.kind = &mail_move, .conn = c, .to = to, .on_moved = on_moved };
+	*c->move = (struct conn_move_mail){
+		.mail.kind = &mail_move, .conn = c, .to = to, .on_moved = on_moved
+	};
 	loop_unwatch(&c->shard->loop, &c->watch);
 	conn_arm(c);
 	/* It leaves at the end of the turn: frames of its owner that are still open may touch it until then. */
@@ -423,7 +426,8 @@ struct conn *conn_new(struct shard *s, int fd, const struct conn_handler *h, voi
 
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on a local socket: no Nagle there */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+		sizeof(one)); /* fails on a local socket: no Nagle there */
 	c->watch = (struct watch){ .fd = fd, .on_ready = on_ready };
 	c->timer.on_time = on_time;
 	c->work.run = on_work;

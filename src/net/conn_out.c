@@ -166,7 +166,9 @@ static int send_out(struct conn *c)
 			return (int)rc;
 		c->out_sent += (size_t)rc;
 		if (c->pauses || c->files)
-			c->last_in_ms = c->shard->loop.now_ms; /* a peer that takes a long file is not idle */
+			c->last_in_ms =
+				c->shard->loop
+					.now_ms; /* a peer that takes a long file is not idle */
 	}
 	buf_free(&c->out);
 	c->out_sent = 0;

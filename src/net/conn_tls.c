@@ -21,16 +21,10 @@ static int ssl_result(struct conn *c, int rc)
 	int saved = errno, err = SSL_get_error(c->ssl, rc);
 
 	switch (err) {
-	case SSL_ERROR_WANT_READ:
-		return -EAGAIN;
-	case SSL_ERROR_WANT_WRITE:
-		c->in_blocked = true;
-		return -EAGAIN;
-	case SSL_ERROR_ZERO_RETURN:
-		return 0;
-	case SSL_ERROR_SYSCALL:
-		ERR_clear_error();
-		return saved ? -saved : -ECONNRESET;
+	case SSL_ERROR_WANT_READ: return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE: c->in_blocked = true; return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN: return 0;
+	case SSL_ERROR_SYSCALL: ERR_clear_error(); return saved ? -saved : -ECONNRESET;
 	default:
 		err = ERR_GET_REASON(ERR_peek_error());
 		log_debug("tls.error", "peer=%.*s reason=%d", STR_ARG(conn_peer(c)), err);
@@ -127,7 +121,8 @@ int conn_start_tls(struct conn *c, struct tls_ctx *ctx)
 		return -ENOTCONN;
 	c->tls = tls_ctx_ref(ctx);
 	if (conn_has_out(c)) {
-		c->tls_wanted = true; /* the plain <proceed/> leaves first; nothing is read meanwhile */
+		c->tls_wanted =
+			true; /* the plain <proceed/> leaves first; nothing is read meanwhile */
 		conn_work(c);
 	} else {
 		int rc = conn_tls_begin(c);
@@ -165,7 +160,8 @@ const char *conn_tls_sni(const struct conn *c)
 /* Does the handshake's transcript go into the keys (RFC 9266 §2)? */
 static bool is_bindable(const struct conn *c)
 {
-	return conn_is_tls(c) && (SSL_version(c->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(c->ssl) == 1);
+	return conn_is_tls(c) &&
+		(SSL_version(c->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(c->ssl) == 1);
 }
 
 int conn_tls_unique(struct conn *c, struct arena *a, struct str *out)

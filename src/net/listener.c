@@ -19,7 +19,7 @@
 
 enum {
 	ACCEPTS_PER_EVENT = 16, /* then other work of the shard has its turn */
-	ACCEPT_PAUSE_MS = 100,	/* out of descriptors even for refusing */
+	ACCEPT_PAUSE_MS = 100, /* out of descriptors even for refusing */
 	ACCEPT_LOG_MS = 1000,
 	ADDRESS_MAX = 280,
 };
@@ -71,17 +71,20 @@ static int say(char *err, size_t err_n, const char *address, int rc)
 {
 	switch (rc) {
 	case EADDRINUSE:
-		snprintf(err, err_n, "cannot listen on %s: another program uses this port already", address);
+		snprintf(err, err_n, "cannot listen on %s: another program uses this port already",
+			address);
 		break;
 	case EACCES:
-		snprintf(err, err_n, "cannot listen on %s: ports under 1024 need a permission (CAP_NET_BIND_SERVICE)",
+		snprintf(err, err_n,
+			"cannot listen on %s: ports under 1024 need a permission "
+			"(CAP_NET_BIND_SERVICE)",
 			address);
 		break;
 	case EADDRNOTAVAIL:
-		snprintf(err, err_n, "cannot listen on %s: this machine has no such address", address);
+		snprintf(err, err_n, "cannot listen on %s: this machine has no such address",
+			address);
 		break;
-	default:
-		snprintf(err, err_n, "cannot listen on %s: %s", address, strerror(rc));
+	default: snprintf(err, err_n, "cannot listen on %s: %s", address, strerror(rc));
 	}
 	return -rc;
 }
@@ -106,19 +109,22 @@ static int open_socket(const struct addrinfo *ai, bool both_families)
 
 static int bound_port(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t n = sizeof(ss);
-	const struct sockaddr_in6 *v6 = (const void *)&ss;
-	const struct sockaddr_in *v4 = (const void *)&ss;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} at = { .any.sa_family = AF_UNSPEC };
+	socklen_t n = sizeof(at);
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
+	if (getsockname(fd, &at.any, &n) < 0)
 		return 0;
-	return ntohs(ss.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
+	return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 static int open_address(const char *host, const char *port, int *out_fd)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	bool any = strcmp(host, "*") == 0;
 	struct addrinfo *ai;
 	int fd;
@@ -191,7 +197,8 @@ static void refuse_one(struct acceptor *a, int err)
 	int fd;
 
 	if (may_say(a))
-		log_warning("listener.full", "port=%d error=%d action=\"new connections are refused until some close\"",
+		log_warning("listener.full",
+			"port=%d error=%d action=\"new connections are refused until some close\"",
 			a->listener->port, err);
 	if (a->reserve_fd >= 0)
 		close(a->reserve_fd);
@@ -214,7 +221,8 @@ static void welcome(struct acceptor *a, int fd, const struct sockaddr_storage *f
 	if (cell < 0) {
 		metric_add(M_RATE_LIMITED, 1);
 		if (may_say(a))
-			log_warning("listener.address_full", "port=%d max=%u action=\"more of this address are refused\"",
+			log_warning("listener.address_full",
+				"port=%d max=%u action=\"more of this address are refused\"",
 				l->port, l->per_address_max);
 		close(fd);
 		return;

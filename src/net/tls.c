@@ -18,7 +18,8 @@
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!SHA384:!aNULL:!PSK:!SRP:!DSS";
 
 /* TLS 1.3: 128 bits first, which are as safe for what is ahead and cheaper; a client without AES in hardware gets ChaCha. */
-static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+static const char suites[] =
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 static const struct {
 	struct str name;
@@ -37,8 +38,8 @@ enum conn_alpn tls_alpn(struct str name)
 }
 
 /* The first protocol of the client's list that we speak: a client that offers several prefers its first. */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
-	unsigned int in_n, void *arg)
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+	const unsigned char *in, unsigned int in_n, void *arg)
 {
 	(void)ssl;
 	(void)arg;
@@ -80,16 +81,19 @@ static void hash_certificate(struct tls_ctx *c)
 		c->end_point_n = 0;
 }
 
-static int load(struct tls_ctx *c, const char *cert_file, const char *key_file, char *err, size_t err_n)
+static int load(
+	struct tls_ctx *c, const char *cert_file, const char *key_file, char *err, size_t err_n)
 {
 	errno = 0;
 	if (SSL_CTX_use_certificate_chain_file(c->ssl, cert_file) != 1)
-		return say(err, err_n, "cannot use the certificate", cert_file, errno ? errno : EINVAL);
+		return say(err, err_n, "cannot use the certificate", cert_file,
+			errno ? errno : EINVAL);
 	errno = 0;
 	if (SSL_CTX_use_PrivateKey_file(c->ssl, key_file, SSL_FILETYPE_PEM) != 1)
 		return say(err, err_n, "cannot use the key", key_file, errno ? errno : EINVAL);
 	if (SSL_CTX_check_private_key(c->ssl) != 1)
-		return say(err, err_n, "the certificate does not belong to the key", key_file, EINVAL);
+		return say(
+			err, err_n, "the certificate does not belong to the key", key_file, EINVAL);
 	hash_certificate(c);
 	return 0;
 }
@@ -97,9 +101,11 @@ static int load(struct tls_ctx *c, const char *cert_file, const char *key_file, 
 static void configure(SSL_CTX *ssl)
 {
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
-	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+	SSL_CTX_set_options(ssl,
+		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
 			SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+	SSL_CTX_set_mode(ssl,
+		SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(ssl, 1);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
@@ -110,7 +116,8 @@ static void configure(SSL_CTX *ssl)
 	SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
 }
 
-int tls_ctx_new(const char *cert_file, const char *key_file, struct tls_ctx **out, char *err, size_t err_n)
+int tls_ctx_new(
+	const char *cert_file, const char *key_file, struct tls_ctx **out, char *err, size_t err_n)
 {
 	struct tls_ctx *c = mem_zalloc(sizeof(*c));
 	int rc;

@@ -186,6 +186,7 @@ static struct read *read_new(enum read_kind kind, struct shard *from, void *arg,
 	return r;
 }
 
+/* an item has a name of three parts: NOLINTNEXTLINE(readability-function-size) */
 int store_get(struct store *s, struct shard *from, struct str owner, struct str kind, struct str key, store_items_fn *done, void *arg)
 {
 	struct read *r = read_new(READ_GET, from, arg, owner.n + kind.n + key.n + 3);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@
 #include "account_kit.h"
 #include "admin/local.h"
 #include "admin/socket.h"
+#include "admin/uploads.h"
 
 struct desk {
 	struct kit kit;
@@ -38,7 +40,7 @@ static void desk_open(struct desk *d)
 
 	*d = (struct desk){ .dir = unit_tmpdir() };
 	assert_int_equal(kit_open(&d->kit, "sqlite", d->dir, "example.org", true), 0);
-	d->admin = (struct admin){ .accounts = &d->kit.accounts, .web_url = "https://example.org:8443", .serving = true,
+	d->admin = (struct admin){ .accounts = &d->kit.accounts, .data_dir = d->dir, .web_url = "https://example.org:8443", .serving = true,
 		.hooks = { d, on_kick, on_created } };
 	assert_int_equal(admin_socket_open(d->dir, &d->socket, err, sizeof(err)), 0);
 	admin_socket_serve(d->socket, &d->admin, d->kit.shards.v[0]);
@@ -204,7 +206,74 @@ TEST(runs_the_same_commands_on_a_directory_at_rest)
 	kit_close(&k);
 }
 
-UNIT_MAIN(cmocka_unit_test(adds_lists_and_deletes_over_the_socket),
+/* SHA-256 of "hello" and of "damage" under the name of another. */
+#define HELLO_SHELF "2c"
+#define HELLO "f24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+static void put_file(const char *dir, const char *shelf, const char *name, const char *text)
+{
+	const char *const parts[] = { "files", "blob", shelf };
+	char path[600];
+	size_t n = (size_t)snprintf(path, sizeof(path), "%s", dir);
+	FILE *f;
+
+	for (size_t i = 0; i < 3; i++) {
+		n += (size_t)snprintf(path + n, sizeof(path) - n, "/%s", parts[i]);
+		assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+	}
+	snprintf(path + n, sizeof(path) - n, "/%s", name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static bool has_file(const char *dir, const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+TEST(backs_up_the_database_and_the_uploaded_files)
+{
+	char to[400], err[600];
+	const char *empty = unit_tmpdir(), *back = unit_tmpdir();
+	struct uploads_count count;
+	struct desk d;
+	struct kit k;
+	json_t *answer;
+
+	desk_open(&d);
+	json_decref(ask(&d, user("user add", "bob")));
+	put_file(d.dir, HELLO_SHELF, HELLO, "hello");
+	put_file(d.dir, "00", HELLO, "damage");
+	put_file(d.dir, "zz", "not-a-blob", "x");
+	snprintf(to, sizeof(to), "%s/copy", empty);
+	answer = ask(&d, json_pack("{s:s, s:s}", "command", "backup", "dir", to));
+	assert_int_equal(json_integer_value(json_object_get(answer, "files")), 2);
+	json_decref(answer);
+	assert_answer(ask(&d, json_pack("{s:s, s:s}", "command", "backup", "dir", to)), "error", "not-empty");
+	desk_close(&d);
+
+	snprintf(err, sizeof(err), "%s/data", back);
+	back = strdup(err);
+	assert_int_equal(store_restore(to, back, err, sizeof(err)), 0);
+	assert_int_equal(uploads_copy(to, back, true, &count), 0);
+	assert_int_equal(count.copied, 1);
+	assert_int_equal(count.damaged, 1);
+	assert_true(has_file(back, "files/blob/" HELLO_SHELF "/" HELLO));
+	assert_false(has_file(back, "files/blob/00/" HELLO));
+	assert_false(has_file(back, "files/blob/zz"));
+	assert_int_equal(uploads_copy(unit_tmpdir(), back, true, &count), 0); /* nothing was ever uploaded */
+	assert_int_equal(kit_open(&k, "sqlite", back, NULL, true), 0);
+	assert_int_equal(kit_check(&k, "bob", "pw"), 0);
+	kit_close(&k);
+	free((void *)(uintptr_t)back);
+}
+
+UNIT_MAIN(cmocka_unit_test(backs_up_the_database_and_the_uploaded_files), cmocka_unit_test(adds_lists_and_deletes_over_the_socket),
 	cmocka_unit_test(makes_invitations_that_name_the_web_address), cmocka_unit_test(answers_requests_that_make_no_sense),
 	cmocka_unit_test(bounds_a_request_and_takes_it_in_pieces), cmocka_unit_test(is_for_the_owner_alone_and_goes_away),
 	cmocka_unit_test(runs_the_same_commands_on_a_directory_at_rest));

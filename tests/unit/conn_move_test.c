@@ -101,7 +101,8 @@ static void pipelined(size_t total, size_t every, size_t chunk, bool pause)
 	peer_tls(&net, &p, "xmpp-client", NULL);
 	assert_true(peer_handshake(&net, &p));
 	for (size_t at = 0; at < total; at += chunk)
-		peer_send(&net, &p, (struct str){ want.p + at, total - at < chunk ? total - at : chunk });
+		peer_send(&net, &p,
+			(struct str){ want.p + at, total - at < chunk ? total - at : chunk });
 	for (int i = 0; i < 20000 && h.got < total; i++) {
 		net_turn(&net);
 		peer_read(&p);

@@ -21,7 +21,7 @@ struct sink {
 	int err;
 	bool echo;
 	struct tls_ctx *upgrade; /* STARTTLS on the line "starttls" */
-	size_t pause_at;	  /* pauses once when that many bytes have come */
+	size_t pause_at; /* pauses once when that many bytes have come */
 };
 
 static void on_data(struct conn *c, struct str bytes)
@@ -33,7 +33,8 @@ static void on_data(struct conn *c, struct str bytes)
 	if (s->echo)
 		conn_write(c, bytes);
 	if (s->upgrade && str_starts(buf_view(&s->in), STR("starttls\n"))) {
-		if (s->in.n > 9) { /* something was pipelined behind it: never taken over into TLS */
+		if (s->in.n >
+			9) { /* something was pipelined behind it: never taken over into TLS */
 			s->conn = NULL;
 			conn_close(c);
 			return;
@@ -332,7 +333,8 @@ TEST(chooses_the_protocol_by_alpn_and_keeps_the_server_name)
 	static const struct {
 		const char *name;
 		enum conn_alpn want;
-	} rows[] = { { "xmpp-client", ALPN_XMPP_CLIENT }, { "http/1.1", ALPN_HTTP11 }, { NULL, ALPN_NONE } };
+	} rows[] = { { "xmpp-client", ALPN_XMPP_CLIENT }, { "http/1.1", ALPN_HTTP11 },
+		{ NULL, ALPN_NONE } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct world w;
@@ -377,9 +379,12 @@ static void binding(int version)
 	peer_tls(&w.net, &w.peer, NULL, NULL);
 	assert_true(peer_handshake(&w.net, &w.peer));
 	assert_int_equal(conn_tls_exporter(w.sink.conn, mine), 0);
-	assert_int_equal(SSL_export_keying_material(w.peer.ssl, theirs, 32, label, sizeof(label) - 1, NULL, 0, 1), 1);
+	assert_int_equal(SSL_export_keying_material(
+				 w.peer.ssl, theirs, 32, label, sizeof(label) - 1, NULL, 0, 1),
+		1);
 	assert_memory_equal(mine, theirs, 32);
-	assert_int_equal(conn_tls_end_point(w.sink.conn, shard_arena(w.net.all.v[0]), &end_point), 0);
+	assert_int_equal(
+		conn_tls_end_point(w.sink.conn, shard_arena(w.net.all.v[0]), &end_point), 0);
 	cert = SSL_get1_peer_certificate(w.peer.ssl);
 	assert_int_equal(X509_digest(cert, EVP_sha256(), hash, &n), 1);
 	X509_free(cert);
@@ -503,7 +508,8 @@ TEST(says_in_words_what_is_wrong_with_a_certificate)
 
 	net_init(&net, 1);
 	net_init(&other, 1);
-	assert_int_equal(tls_ctx_new("/nowhere/cert.pem", net.key, &ctx, err, sizeof(err)), -ENOENT);
+	assert_int_equal(
+		tls_ctx_new("/nowhere/cert.pem", net.key, &ctx, err, sizeof(err)), -ENOENT);
 	assert_non_null(strstr(err, "/nowhere/cert.pem: No such file"));
 	assert_true(tls_ctx_new(net.cert, other.key, &ctx, err, sizeof(err)) < 0);
 	assert_non_null(strstr(err, "key"));
@@ -522,13 +528,16 @@ UNIT_MAIN(cmocka_unit_test(echoes_over_a_plain_connection), cmocka_unit_test(ech
 	cmocka_unit_test(carries_megabytes_over_tls_in_order),
 	cmocka_unit_test(reads_many_records_in_few_calls), cmocka_unit_test(writes_once_per_turn),
 	cmocka_unit_test(bytes_inside_tls_wait_while_paused_and_come_after_resume),
-	cmocka_unit_test(drops_a_peer_that_never_reads), cmocka_unit_test(tells_when_a_slow_peer_has_caught_up),
-	cmocka_unit_test(gives_up_on_a_slow_handshake), cmocka_unit_test(idle_time_counts_from_the_last_input),
+	cmocka_unit_test(drops_a_peer_that_never_reads),
+	cmocka_unit_test(tells_when_a_slow_peer_has_caught_up),
+	cmocka_unit_test(gives_up_on_a_slow_handshake),
+	cmocka_unit_test(idle_time_counts_from_the_last_input),
 	cmocka_unit_test(garbage_in_place_of_tls_is_an_error),
 	cmocka_unit_test(upgrades_after_the_plain_answer_has_left),
 	cmocka_unit_test(bytes_pipelined_behind_starttls_are_seen_before_it),
 	cmocka_unit_test(chooses_the_protocol_by_alpn_and_keeps_the_server_name),
-	cmocka_unit_test(refuses_unknown_protocols), cmocka_unit_test(both_ends_derive_the_same_channel_binding),
+	cmocka_unit_test(refuses_unknown_protocols),
+	cmocka_unit_test(both_ends_derive_the_same_channel_binding),
 	cmocka_unit_test(says_in_words_what_is_wrong_with_a_certificate),
 	cmocka_unit_test(answers_a_key_update_and_goes_on),
 	cmocka_unit_test(sends_files_between_the_bytes_before_and_after),

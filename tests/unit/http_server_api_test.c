@@ -13,8 +13,10 @@
 
 static struct reply post(struct web *w, const char *path, const char *json)
 {
-	return web_ask(w, "POST %s HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", path,
-		strlen(json), json);
+	return web_ask(w,
+		"POST %s HTTP/1.1\r\n" HOST
+		"Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		path, strlen(json), json);
 }
 
 static struct reply get(struct web *w, const char *path)
@@ -50,7 +52,8 @@ static void make_code(struct web *w)
 		web_turn(w);
 }
 
-static void on_invite(struct shard *s, void *arg, int status, struct str text, const struct invite *inv)
+static void on_invite(
+	struct shard *s, void *arg, int status, struct str text, const struct invite *inv)
 {
 	must(status == 0);
 	snprintf(token, sizeof(token), "%.*s", STR_ARG(text));
@@ -75,13 +78,15 @@ static char text[1024];
 
 static const char *setup_json(const char *c, const char *name, const char *password)
 {
-	snprintf(text, sizeof(text), "{\"code\":\"%s\",\"name\":\"%s\",\"password\":\"%s\"}", c, name, password);
+	snprintf(text, sizeof(text), "{\"code\":\"%s\",\"name\":\"%s\",\"password\":\"%s\"}", c,
+		name, password);
 	return text;
 }
 
 static const char *register_json(const char *t, const char *name, const char *password)
 {
-	snprintf(text, sizeof(text), "{\"token\":\"%s\",\"name\":\"%s\",\"password\":\"%s\"}", t, name, password);
+	snprintf(text, sizeof(text), "{\"token\":\"%s\",\"name\":\"%s\",\"password\":\"%s\"}", t,
+		name, password);
 	return text;
 }
 
@@ -94,16 +99,21 @@ TEST(the_set_up_link_makes_one_administrator)
 	r = get(&w, "/api/v1/server");
 	assert_str(r.body,
 		"{\"domain\":\"example.org\",\"name\":\"Test\",\"version\":\"" ANSER_VERSION
-		"\",\"setup_needed\":true,\"registration_open\":false,\"muc\":\"conference.example.org\","
+		"\",\"setup_needed\":true,\"registration_open\":false,\"muc\":\"conference.example."
+		"org\","
 		"\"upload_max_bytes\":10485760,\"websocket\":\"/xmpp-websocket\"}");
 	make_code(&w);
-	assert_error(post(&w, "/api/v1/setup", setup_json("wrong", "alice", "correct horse")), 403, "bad-code");
-	assert_error(post(&w, "/api/v1/setup", setup_json(code, "alice", "short")), 400, "weak-password");
-	assert_error(post(&w, "/api/v1/setup", setup_json(code, "a b", "correct horse")), 400, "bad-name");
+	assert_error(post(&w, "/api/v1/setup", setup_json("wrong", "alice", "correct horse")), 403,
+		"bad-code");
+	assert_error(post(&w, "/api/v1/setup", setup_json(code, "alice", "short")), 400,
+		"weak-password");
+	assert_error(post(&w, "/api/v1/setup", setup_json(code, "a b", "correct horse")), 400,
+		"bad-name");
 	r = post(&w, "/api/v1/setup", setup_json(code, "Alice", "correct horse"));
 	assert_int_equal(r.status, 201);
 	assert_str(r.body, "{\"jid\":\"alice@example.org\"}");
-	assert_error(post(&w, "/api/v1/setup", setup_json(code, "mallory", "correct horse")), 409, "already-set-up");
+	assert_error(post(&w, "/api/v1/setup", setup_json(code, "mallory", "correct horse")), 409,
+		"already-set-up");
 	r = get(&w, "/api/v1/server");
 	assert_non_null(memmem(r.body.p, r.body.n, "\"setup_needed\":false", 20));
 	web_fini(&w);
@@ -122,14 +132,16 @@ TEST(an_invitation_is_shown_and_used_once)
 	snprintf(path, sizeof(path), "/api/v1/invite/%s", token);
 	r = get(&w, path);
 	assert_int_equal(r.status, 200);
-	assert_true(str_starts(r.body, STR("{\"inviter\":\"alice@example.org\",\"inviter_name\":\"alice\","
-					  "\"domain\":\"example.org\",\"account\":true,\"room\":null,\"expires\":\"20")));
+	assert_true(str_starts(r.body,
+		STR("{\"inviter\":\"alice@example.org\",\"inviter_name\":\"alice\","
+		    "\"domain\":\"example.org\",\"account\":true,\"room\":null,\"expires\":\"20")));
 	r = post(&w, "/api/v1/register", register_json(token, "bob", "correct horse"));
 	assert_int_equal(r.status, 201);
 	assert_str(r.body, "{\"jid\":\"bob@example.org\"}");
 	assert_string_equal(befriended, "alice@example.org bob@example.org");
 	assert_error(get(&w, path), 404, "not-found");
-	assert_error(post(&w, "/api/v1/register", register_json(token, "carol", "correct horse")), 404, "not-found");
+	assert_error(post(&w, "/api/v1/register", register_json(token, "carol", "correct horse")),
+		404, "not-found");
 	web_fini(&w);
 }
 
@@ -139,10 +151,15 @@ TEST(a_taken_name_leaves_the_invitation_usable)
 
 	web_init(&w);
 	make_invite(&w, "alice@example.org");
-	assert_int_equal(post(&w, "/api/v1/register", register_json(token, "bob", "correct horse")).status, 201);
+	assert_int_equal(
+		post(&w, "/api/v1/register", register_json(token, "bob", "correct horse")).status,
+		201);
 	make_invite(&w, "alice@example.org");
-	assert_error(post(&w, "/api/v1/register", register_json(token, "bob", "correct horse")), 409, "exists");
-	assert_int_equal(post(&w, "/api/v1/register", register_json(token, "bobby", "correct horse")).status, 201);
+	assert_error(post(&w, "/api/v1/register", register_json(token, "bob", "correct horse")),
+		409, "exists");
+	assert_int_equal(
+		post(&w, "/api/v1/register", register_json(token, "bobby", "correct horse")).status,
+		201);
 	web_fini(&w);
 }
 
@@ -161,7 +178,8 @@ TEST(registration_without_an_invitation_needs_the_option)
 
 TEST(odd_requests_get_errors)
 {
-	static const char *const bad[] = { "", "[]", "{", "\"x\"", "{\"name\":1}{", "{\"a\":1,\"a\":2}", "null" };
+	static const char *const bad[] = { "", "[]", "{", "\"x\"", "{\"name\":1}{",
+		"{\"a\":1,\"a\":2}", "null" };
 	struct web w;
 
 	web_init(&w);
@@ -171,10 +189,12 @@ TEST(odd_requests_get_errors)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_error(post(&w, "/api/v1/register", bad[i]), 400, "bad-json");
 	assert_error(post(&w, "/api/v1/register", "{\"name\":1,\"password\":[]}"), 400, "bad-name");
-	assert_error(post(&w, "/api/v1/register", "{\"name\":\"eve\",\"password\":7}"), 400, "weak-password");
+	assert_error(post(&w, "/api/v1/register", "{\"name\":\"eve\",\"password\":7}"), 400,
+		"weak-password");
 	/* A form of another site can send this type, but not JSON's. */
-	assert_error(web_ask(&w, "POST /api/v1/register HTTP/1.1\r\n" HOST
-			    "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"),
+	assert_error(web_ask(&w,
+			     "POST /api/v1/register HTTP/1.1\r\n" HOST
+			     "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"),
 		415, "not-json");
 	assert_error(get(&w, "/api/v1/invite/"), 404, "not-found");
 	assert_error(get(&w, "/api/v1/invite/unknown"), 404, "not-found");
@@ -189,10 +209,12 @@ TEST(guessing_is_held_back_per_address)
 	web_init(&w);
 	make_code(&w);
 	for (int i = 0; i < 12; i++)
-		refused += post(&w, "/api/v1/setup", setup_json("guess", "alice", "correct horse")).status == 429;
+		refused += post(&w, "/api/v1/setup", setup_json("guess", "alice", "correct horse"))
+				   .status == 429;
 	assert_int_equal(refused, 2);
 	net_skip(&w.net, 30000);
-	assert_int_equal(post(&w, "/api/v1/setup", setup_json(code, "alice", "correct horse")).status, 201);
+	assert_int_equal(
+		post(&w, "/api/v1/setup", setup_json(code, "alice", "correct horse")).status, 201);
 	web_fini(&w);
 }
 
@@ -205,19 +227,24 @@ TEST(a_peer_that_goes_before_its_answer_harms_nobody)
 	w.cfg.registration_open = true;
 	http_configure(w.shard, &w.cfg);
 	web_connect(&w, &p);
-	web_send(&w, &p, "POST /api/v1/register HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 43\r\n\r\n"
-			 "{\"name\":\"frank\",\"password\":\"correct horse\"}");
+	web_send(&w, &p,
+		"POST /api/v1/register HTTP/1.1\r\n" HOST
+		"Content-Type: application/json\r\nContent-Length: 43\r\n\r\n"
+		"{\"name\":\"frank\",\"password\":\"correct horse\"}");
 	net_turn(&w.net);
 	peer_fini(&p);
 	for (int i = 0; i < 50; i++)
 		web_turn(&w);
-	assert_error(post(&w, "/api/v1/register", "{\"name\":\"frank\",\"password\":\"correct horse\"}"), 409, "exists");
+	assert_error(
+		post(&w, "/api/v1/register", "{\"name\":\"frank\",\"password\":\"correct horse\"}"),
+		409, "exists");
 	web_fini(&w);
 }
 
 UNIT_MAIN(cmocka_unit_test(the_set_up_link_makes_one_administrator),
 	cmocka_unit_test(an_invitation_is_shown_and_used_once),
 	cmocka_unit_test(a_taken_name_leaves_the_invitation_usable),
-	cmocka_unit_test(registration_without_an_invitation_needs_the_option), cmocka_unit_test(odd_requests_get_errors),
+	cmocka_unit_test(registration_without_an_invitation_needs_the_option),
+	cmocka_unit_test(odd_requests_get_errors),
 	cmocka_unit_test(guessing_is_held_back_per_address),
 	cmocka_unit_test(a_peer_that_goes_before_its_answer_harms_nobody));

@@ -23,7 +23,8 @@ TEST(serves_the_page_with_its_policies)
 	assert_field(&r, "cache-control", "no-cache");
 	assert_field(&r, "vary", "Accept-Encoding");
 	assert_null(reply_field(&r, "content-encoding").p);
-	assert_true(str_starts(reply_field(&r, "content-security-policy"), STR("default-src 'self'; script-src 'self'")));
+	assert_true(str_starts(reply_field(&r, "content-security-policy"),
+		STR("default-src 'self'; script-src 'self'")));
 	assert_null(reply_field(&r, "strict-transport-security").p);
 	assert_non_null(memmem(r.body.p, r.body.n, "<title>", 7));
 	web_fini(&w);
@@ -63,7 +64,9 @@ TEST(compresses_for_those_who_ask_each_form_with_its_own_tag)
 	assert_memory_equal(r.body.p, "\x1f\x8b", 2);
 	assert_false(str_is(reply_field(&r, "etag"), plain));
 	/* The tag of another form is no reason to leave the body out. */
-	r = web_ask(&w, "GET / HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n\r\n", plain);
+	r = web_ask(&w,
+		"GET / HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n\r\n",
+		plain);
 	assert_int_equal(r.status, 200);
 	web_fini(&w);
 }
@@ -91,14 +94,20 @@ TEST(answers_head_with_the_length_and_no_body)
 
 TEST(views_of_the_client_answer_with_the_page_and_nothing_else_does)
 {
-	static const char *const views[] = { "/setup", "/i/abc", "/c/bob@example.org", "/c/r@conference.example.org", "/settings" };
+	static const char *const views[] = { "/setup", "/i/abc", "/c/bob@example.org",
+		"/c/r@conference.example.org", "/settings" };
 	static const struct {
 		const char *path;
 		int status;
 	} others[] = {
-		{ "/nothing.js", 404 },	      { "/assets/nothing.css", 404 }, { "/../../etc/passwd", 400 },
-		{ "/%2e%2e/%2e%2e/etc/passwd", 400 }, { "/..%2f..%2fetc%2fpasswd", 400 }, { "/a%00b", 400 },
-		{ "/api/v1/nothing", 404 },  { "/api/", 404 },	      
+		{ "/nothing.js", 404 },
+		{ "/assets/nothing.css", 404 },
+		{ "/../../etc/passwd", 400 },
+		{ "/%2e%2e/%2e%2e/etc/passwd", 400 },
+		{ "/..%2f..%2fetc%2fpasswd", 400 },
+		{ "/a%00b", 400 },
+		{ "/api/v1/nothing", 404 },
+		{ "/api/", 404 },
 	};
 	struct web w;
 	struct reply r;
@@ -128,7 +137,8 @@ TEST(pipelined_requests_are_answered_in_order)
 	/* The second one is answered later (it asks the store); the third waits behind it. */
 	web_send(&w, &p,
 		"GET /healthz HTTP/1.1\r\n" HOST "\r\nGET /api/v1/server HTTP/1.1\r\n" HOST
-		"\r\nGET /readyz HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /never HTTP/1.1\r\n" HOST "\r\n");
+		"\r\nGET /readyz HTTP/1.1\r\n" HOST
+		"Connection: close\r\n\r\nGET /never HTTP/1.1\r\n" HOST "\r\n");
 	assert_str(web_reply(&w, &p, false).body, "ok\n");
 	assert_true(str_starts(web_reply(&w, &p, false).body, STR("{\"domain\":\"example.org\"")));
 	assert_str(web_reply(&w, &p, false).body, "ready\n");
@@ -162,8 +172,9 @@ TEST(a_peer_that_pipelines_without_reading_is_held_back)
 
 TEST(any_split_of_a_request_gives_the_same_answer)
 {
-	static const char request[] = "POST /api/v1/register HTTP/1.1\r\n" HOST
-				      "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+	static const char request[] =
+		"POST /api/v1/register HTTP/1.1\r\n" HOST
+		"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 	struct web w;
 
 	web_init(&w);
@@ -191,10 +202,15 @@ TEST(framing_abuse_is_refused_and_ends_the_connection)
 		{ "GET / HTTP/1.1\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\nHost: x\n\n", 400 },
 		{ "GET / HTTP/2.0\r\n" HOST "\r\n", 505 },
-		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400 },
-		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST
+		  "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+			400 },
+		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST
+		  "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+			400 },
 		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST "Content-Length: 99999999\r\n\r\n", 415 },
-		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 99999999\r\n\r\n",
+		{ "POST /api/v1/setup HTTP/1.1\r\n" HOST
+		  "Content-Type: application/json\r\nContent-Length: 99999999\r\n\r\n",
 			413 },
 		{ "\x16\x03\x01\x02", 400 },
 	};
@@ -229,7 +245,10 @@ TEST(a_head_that_never_ends_is_answered_431_and_a_slow_one_408)
 	web_init(&w);
 	buf_puts(&long_head, "GET / HTTP/1.1\r\n" HOST);
 	while (long_head.n < 20000)
-		buf_puts(&long_head, "X-Filler: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
+		buf_puts(&long_head,
+			"X-Filler: "
+			"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+			"xx\r\n");
 	web_connect(&w, &p);
 	peer_send(&w.net, &p, buf_view(&long_head));
 	assert_int_equal(web_reply(&w, &p, false).status, 431);
@@ -276,7 +295,8 @@ TEST(a_body_that_never_comes_is_answered_408)
 	web_connect(&w, &p);
 	web_send(&w, &p,
 		"POST /api/v1/setup HTTP/1.1\r\n" HOST
-		"Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n");
+		"Content-Type: application/json\r\nContent-Length: 100\r\nExpect: "
+		"100-continue\r\n\r\n");
 	assert_int_equal(web_reply(&w, &p, true).status, 100);
 	web_send(&w, &p, "{");
 	net_turn(&w.net);
@@ -295,8 +315,9 @@ TEST(names_the_methods_that_a_path_has)
 	r = web_ask(&w, "DELETE /healthz HTTP/1.1\r\n" HOST "\r\n");
 	assert_int_equal(r.status, 405);
 	assert_field(&r, "allow", "GET, HEAD");
-	r = web_ask(&w, "OPTIONS /upload/x/y HTTP/1.1\r\n" HOST "Origin: https://other.example\r\n"
-			"Access-Control-Request-Method: PUT\r\n\r\n");
+	r = web_ask(&w,
+		"OPTIONS /upload/x/y HTTP/1.1\r\n" HOST "Origin: https://other.example\r\n"
+		"Access-Control-Request-Method: PUT\r\n\r\n");
 	assert_int_equal(r.status, 204);
 	assert_field(&r, "access-control-allow-origin", "*");
 	r = web_ask(&w, "OPTIONS /api/v1/setup HTTP/1.1\r\n" HOST "\r\n");
@@ -312,12 +333,14 @@ TEST(tells_where_the_websocket_is)
 
 	web_init(&w);
 	r = web_ask(&w, "GET /.well-known/host-meta.json HTTP/1.1\r\n" HOST "\r\n");
-	assert_str(r.body, "{\"links\":[{\"rel\":\"urn:xmpp:alt-connections:websocket\","
-			   "\"href\":\"wss://example.org:8443/xmpp-websocket\"}]}");
+	assert_str(r.body,
+		"{\"links\":[{\"rel\":\"urn:xmpp:alt-connections:websocket\","
+		"\"href\":\"wss://example.org:8443/xmpp-websocket\"}]}");
 	assert_field(&r, "access-control-allow-origin", "*");
 	r = web_ask(&w, "GET /.well-known/host-meta HTTP/1.1\r\n" HOST "\r\n");
 	assert_field(&r, "content-type", "application/xrd+xml; charset=utf-8");
-	assert_non_null(memmem(r.body.p, r.body.n, "href='wss://example.org:8443/xmpp-websocket'", 44));
+	assert_non_null(
+		memmem(r.body.p, r.body.n, "href='wss://example.org:8443/xmpp-websocket'", 44));
 	web_fini(&w);
 }
 
@@ -361,7 +384,8 @@ static void ws_closed(struct conn *c, int err)
 static const struct conn_handler ws_handler = { .on_data = ws_data, .on_close = ws_closed };
 static struct conn *ws_conn;
 
-static int on_websocket(struct shard *s, struct conn *c, const struct http_request *req, struct str early)
+static int on_websocket(
+	struct shard *s, struct conn *c, const struct http_request *req, struct str early)
 {
 	int rc = ws_accept(conn_out(c), req, "xmpp");
 
@@ -387,7 +411,8 @@ TEST(hands_websockets_over_with_the_bytes_behind_the_request)
 	assert_true(r.status == 400 || r.status == 426);
 	web_connect(&w, &p);
 	web_send(&w, &p,
-		"GET /xmpp-websocket HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+		"GET /xmpp-websocket HTTP/1.1\r\n" HOST
+		"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 		"Sec-WebSocket-Protocol: xmpp\r\n\r\nearly ");
 	r = web_reply(&w, &p, true);
@@ -403,7 +428,8 @@ TEST(hands_websockets_over_with_the_bytes_behind_the_request)
 	web_fini(&w);
 }
 
-UNIT_MAIN(cmocka_unit_test(serves_the_page_with_its_policies), cmocka_unit_test(answers_304_for_the_tag_it_gave),
+UNIT_MAIN(cmocka_unit_test(serves_the_page_with_its_policies),
+	cmocka_unit_test(answers_304_for_the_tag_it_gave),
 	cmocka_unit_test(compresses_for_those_who_ask_each_form_with_its_own_tag),
 	cmocka_unit_test(answers_head_with_the_length_and_no_body),
 	cmocka_unit_test(views_of_the_client_answer_with_the_page_and_nothing_else_does),
@@ -414,6 +440,7 @@ UNIT_MAIN(cmocka_unit_test(serves_the_page_with_its_policies), cmocka_unit_test(
 	cmocka_unit_test(a_head_that_never_ends_is_answered_431_and_a_slow_one_408),
 	cmocka_unit_test(a_silent_connection_is_closed_after_a_while),
 	cmocka_unit_test(a_body_that_never_comes_is_answered_408),
-	cmocka_unit_test(names_the_methods_that_a_path_has), cmocka_unit_test(tells_where_the_websocket_is),
+	cmocka_unit_test(names_the_methods_that_a_path_has),
+	cmocka_unit_test(tells_where_the_websocket_is),
 	cmocka_unit_test(tells_supervisors_and_monitoring),
 	cmocka_unit_test(hands_websockets_over_with_the_bytes_behind_the_request));

@@ -42,7 +42,8 @@ static void on_accept(struct shard *s, struct conn *c, void *arg)
 
 static int dial(int port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -109,8 +110,9 @@ TEST(says_in_words_why_it_cannot_listen)
 
 TEST(refuses_addresses_that_are_none)
 {
-	static const char *const bad[] = { "", "5222", ":5222", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
-		"127.0.0.1:x", "::1:5222", "[::1:5222", "[]:5222", "chat.example.org:5222" };
+	static const char *const bad[] = { "", "5222", ":5222", "127.0.0.1",
+		"127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "::1:5222", "[::1:5222", "[]:5222",
+		"chat.example.org:5222" };
 	struct listener *l;
 	char err[400];
 
@@ -185,7 +187,8 @@ TEST(one_address_may_have_only_so_many)
 	net_fini(&net);
 }
 
-UNIT_MAIN(cmocka_unit_test(accepts_and_names_the_peer), cmocka_unit_test(says_in_words_why_it_cannot_listen),
+UNIT_MAIN(cmocka_unit_test(accepts_and_names_the_peer),
+	cmocka_unit_test(says_in_words_why_it_cannot_listen),
 	cmocka_unit_test(one_address_may_have_only_so_many),
 	cmocka_unit_test(refuses_addresses_that_are_none),
 	cmocka_unit_test(refuses_peers_when_descriptors_run_out_and_recovers));

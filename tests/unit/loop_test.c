@@ -51,7 +51,8 @@ static void pass_time(uint64_t ms)
 
 TEST(timers_fire_in_order_of_time)
 {
-	struct timed a = { .timer.on_time = on_time, .name = "a" }, b = { .timer.on_time = on_time, .name = "b" },
+	struct timed a = { .timer.on_time = on_time, .name = "a" },
+		     b = { .timer.on_time = on_time, .name = "b" },
 		     c = { .timer.on_time = on_time, .name = "c" };
 
 	begin();
@@ -115,7 +116,9 @@ static struct ready *ready_new(const char *name)
 {
 	struct ready *r = mem_zalloc(sizeof(*r));
 
-	*r = (struct ready){ .watch.on_ready = on_ready, .watch.fd = eventfd(1, EFD_NONBLOCK), .name = name };
+	*r = (struct ready){
+		.watch.on_ready = on_ready, .watch.fd = eventfd(1, EFD_NONBLOCK), .name = name
+	};
 	assert_int_equal(loop_watch(&loop, &r->watch, EPOLLIN), 0);
 	return r;
 }
@@ -155,7 +158,8 @@ static void on_later(struct deferred *d)
 
 TEST(deferred_work_runs_once_at_the_end_of_the_turn)
 {
-	struct later a = { .deferred.run = on_later, .name = "a" }, b = { .deferred.run = on_later, .name = "b" };
+	struct later a = { .deferred.run = on_later, .name = "a" },
+		     b = { .deferred.run = on_later, .name = "b" };
 	struct ready *r;
 
 	begin();

@@ -23,14 +23,14 @@ static void make_certificate(const char *cert_file, const char *key_file)
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
 	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
-		-1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+		(const unsigned char *)"localhost", -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	X509_set_pubkey(x, key);
 	must(X509_sign(x, key, EVP_sha256()) > 0);
 	must((f = fopen(cert_file, "w")) && PEM_write_X509(f, x) == 1 && fclose(f) == 0);
-	must((f = fopen(key_file, "w")) && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-		fclose(f) == 0);
+	must((f = fopen(key_file, "w")) &&
+		PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1 && fclose(f) == 0);
 	X509_free(x);
 	EVP_PKEY_free(key);
 }
@@ -47,7 +47,8 @@ void net_init(struct net *n, int shards)
 	make_certificate(n->cert, n->key);
 	must(tls_ctx_new(n->cert, n->key, &n->tls, err, sizeof(err)) == 0);
 	n->client_tls = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_mode(n->client_tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(
+		n->client_tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }
 
 void net_fini(struct net *n)

@@ -45,7 +45,9 @@ static void on_discard(struct mail *m)
 	free(m);
 }
 
-static const struct mail_kind kind_letter = { .name = "test.letter", .handle = on_letter, .discard = on_discard };
+static const struct mail_kind kind_letter = {
+	.name = "test.letter", .handle = on_letter, .discard = on_discard
+};
 static const struct mail_kind kind_urgent = {
 	.name = "test.urgent",
 	.handle = on_letter,
@@ -183,7 +185,8 @@ TEST(a_jid_has_one_shard)
 	bool seen[4] = { 0 };
 
 	assert_int_equal(shards_init(&all, 4), 0);
-	assert_ptr_equal(shard_of(&all, STR("alice@example.org")), shard_of(&all, STR("alice@example.org")));
+	assert_ptr_equal(
+		shard_of(&all, STR("alice@example.org")), shard_of(&all, STR("alice@example.org")));
 	for (char i = 'a'; i <= 'z'; i++)
 		seen[shard_of(&all, (struct str){ &i, 1 })->index] = true;
 	assert_true(seen[0] && seen[1] && seen[2] && seen[3]);
@@ -285,6 +288,6 @@ TEST(a_full_pool_says_busy_and_discards_what_waits_at_its_end)
 UNIT_MAIN(cmocka_unit_test(mail_of_each_sender_arrives_in_order_and_once),
 	cmocka_unit_test(a_full_mailbox_refuses_all_but_answers),
 	cmocka_unit_test(mail_for_a_stopped_shard_is_discarded),
-	cmocka_unit_test(a_shard_may_write_to_itself_for_long_and_still_stop), cmocka_unit_test(a_jid_has_one_shard),
-	cmocka_unit_test(jobs_come_home_with_their_results),
+	cmocka_unit_test(a_shard_may_write_to_itself_for_long_and_still_stop),
+	cmocka_unit_test(a_jid_has_one_shard), cmocka_unit_test(jobs_come_home_with_their_results),
 	cmocka_unit_test(a_full_pool_says_busy_and_discards_what_waits_at_its_end));

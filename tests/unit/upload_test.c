@@ -20,7 +20,9 @@ struct place {
 
 static struct place slot(struct web *w, const char *name, const char *type, uint64_t size)
 {
-	struct slot s = { .name = str_of(name), .owner = STR("alice"), .type = str_of(type), .size = size };
+	struct slot s = {
+		.name = str_of(name), .owner = STR("alice"), .type = str_of(type), .size = size
+	};
 	struct place p;
 	struct str token;
 
@@ -43,8 +45,10 @@ static char *pattern(size_t n)
 
 static struct reply put(struct web *w, const struct place *at, const char *bytes)
 {
-	return web_ask(w, "PUT %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n%s", at->path,
-		at->token, strlen(bytes), bytes);
+	return web_ask(w,
+		"PUT %s HTTP/1.1\r\n" HOST
+		"Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n%s",
+		at->path, at->token, strlen(bytes), bytes);
 }
 
 TEST(what_was_put_can_be_got)
@@ -66,7 +70,8 @@ TEST(what_was_put_can_be_got)
 	assert_field(&r, "content-disposition", "inline; filename*=UTF-8''photo.png");
 	assert_field(&r, "x-content-type-options", "nosniff");
 	assert_field(&r, "access-control-allow-origin", "*");
-	assert_true(str_starts(reply_field(&r, "content-security-policy"), STR("default-src 'none'")));
+	assert_true(
+		str_starts(reply_field(&r, "content-security-policy"), STR("default-src 'none'")));
 	snprintf(tag, sizeof(tag), "%.*s", STR_ARG(reply_field(&r, "etag")));
 	r = web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "If-None-Match: %s\r\n\r\n", at.path, tag);
 	assert_int_equal(r.status, 304);
@@ -95,7 +100,9 @@ TEST(ranges_are_served)
 	r = web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "Range: bytes=100000-\r\n\r\n", at.path);
 	assert_int_equal(r.status, 416);
 	assert_field(&r, "content-range", "bytes */100000");
-	r = web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "Range: bytes=0-9\r\nIf-Range: \"other\"\r\n\r\n", at.path);
+	r = web_ask(&w,
+		"GET %s HTTP/1.1\r\n" HOST "Range: bytes=0-9\r\nIf-Range: \"other\"\r\n\r\n",
+		at.path);
 	assert_int_equal(r.status, 200);
 	assert_int_equal(r.body.n, 100000);
 	free(bytes);
@@ -104,8 +111,10 @@ TEST(ranges_are_served)
 
 TEST(active_contents_are_never_shown_by_the_browser)
 {
-	static const char *const rows[][2] = { { "x.html", "text/html" }, { "x.svg", "image/svg+xml" }, { "x.js", "text/javascript" },
-		{ "x.xml", "application/xml" }, { "x", "" }, { "x.html", "" }, { "x.png", "text/html; charset=x" } };
+	static const char *const rows[][2] = { { "x.html", "text/html" },
+		{ "x.svg", "image/svg+xml" }, { "x.js", "text/javascript" },
+		{ "x.xml", "application/xml" }, { "x", "" }, { "x.html", "" },
+		{ "x.png", "text/html; charset=x" } };
 	struct web w;
 
 	web_init(&w);
@@ -133,8 +142,10 @@ TEST(an_interrupted_upload_goes_on_where_it_stopped)
 	web_init(&w);
 	at = slot(&w, "long.bin", "", 200000);
 	web_connect(&w, &p);
-	web_send(&w, &p, "PUT %s?token=%s HTTP/1.1\r\n" HOST "Content-Length: 200000\r\nExpect: 100-continue\r\n\r\n", at.path,
-		at.token);
+	web_send(&w, &p,
+		"PUT %s?token=%s HTTP/1.1\r\n" HOST
+		"Content-Length: 200000\r\nExpect: 100-continue\r\n\r\n",
+		at.path, at.token);
 	assert_int_equal(web_reply(&w, &p, true).status, 100);
 	peer_send(&w.net, &p, (struct str){ bytes, 150000 });
 	/* The line goes dead when some of it has reached the disk. */
@@ -143,26 +154,30 @@ TEST(an_interrupted_upload_goes_on_where_it_stopped)
 		assert_int_equal(r.status, 200);
 	} while (!str_is(reply_field(&r, "upload-offset"), "150000"));
 	/* While the first one is alive, nobody else may write. */
-	r = web_ask(&w, "PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 150000\r\n"
-			"Content-Type: application/partial-upload\r\nContent-Length: 0\r\n\r\n",
+	r = web_ask(&w,
+		"PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 150000\r\n"
+		"Content-Type: application/partial-upload\r\nContent-Length: 0\r\n\r\n",
 		at.path, at.token);
 	assert_int_equal(r.status, 409);
 	peer_fini(&p);
 	for (int i = 0; i < 10; i++)
 		web_turn(&w);
 	assert_int_equal(web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "\r\n", at.path).status, 404);
-	r = web_ask(&w, "PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 1000\r\n"
-			"Content-Type: application/partial-upload\r\nContent-Length: 3\r\n\r\nabc",
+	r = web_ask(&w,
+		"PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 1000\r\n"
+		"Content-Type: application/partial-upload\r\nContent-Length: 3\r\n\r\nabc",
 		at.path, at.token);
 	assert_int_equal(r.status, 409);
 	assert_field(&r, "upload-offset", "150000");
-	r = web_ask(&w, "PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 150000\r\n"
-			"Content-Type: application/partial-upload\r\nContent-Length: 20000\r\n\r\n%.20000s",
+	r = web_ask(&w,
+		"PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 150000\r\n"
+		"Content-Type: application/partial-upload\r\nContent-Length: 20000\r\n\r\n%.20000s",
 		at.path, at.token, bytes + 150000);
 	assert_int_equal(r.status, 204);
 	assert_field(&r, "upload-offset", "170000");
-	r = web_ask(&w, "PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 170000\r\n"
-			"Content-Type: application/partial-upload\r\nContent-Length: 30000\r\n\r\n%s",
+	r = web_ask(&w,
+		"PATCH %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nUpload-Offset: 170000\r\n"
+		"Content-Type: application/partial-upload\r\nContent-Length: 30000\r\n\r\n%s",
 		at.path, at.token, bytes + 170000);
 	assert_int_equal(r.status, 201);
 	r = web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "\r\n", at.path);
@@ -187,7 +202,9 @@ TEST(equal_files_lie_on_the_disk_once)
 	assert_int_equal(put(&w, &a, "abc").status, 201);
 	assert_int_equal(put(&w, &b, "abc").status, 201);
 	/* FIPS 180-2 appendix B.1: the hash of "abc". */
-	snprintf(path, sizeof(path), "%s/files/blob/ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", w.dir);
+	snprintf(path, sizeof(path),
+		"%s/files/blob/ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		w.dir);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 3);
 	snprintf(path, sizeof(path), "%s/files/part/%s", w.dir, b.id);
@@ -204,7 +221,10 @@ TEST(only_the_slot_opens_its_own_place)
 	web_init(&w);
 	a = slot(&w, "a.txt", "text/plain", 3);
 	b = slot(&w, "b.txt", "text/plain", 3);
-	assert_int_equal(web_ask(&w, "PUT %s HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", a.path).status, 403);
+	assert_int_equal(
+		web_ask(&w, "PUT %s HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", a.path)
+			.status,
+		403);
 	snprintf(b.path, sizeof(b.path), "%s", a.path);
 	assert_int_equal(put(&w, &b, "abc").status, 403);
 	a.token[5] ^= 1;
@@ -212,8 +232,10 @@ TEST(only_the_slot_opens_its_own_place)
 	a.token[5] ^= 1;
 	assert_int_equal(put(&w, &a, "abcd").status, 413);
 	assert_int_equal(put(&w, &a, "ab").status, 400);
-	assert_int_equal(web_ask(&w, "PUT %s HTTP/1.1\r\n" HOST "Authorization: Bearer %s\r\nTransfer-Encoding: chunked\r\n\r\n"
-				     "3\r\nabc\r\n0\r\n\r\n",
+	assert_int_equal(web_ask(&w,
+				 "PUT %s HTTP/1.1\r\n" HOST
+				 "Authorization: Bearer %s\r\nTransfer-Encoding: chunked\r\n\r\n"
+				 "3\r\nabc\r\n0\r\n\r\n",
 				 a.path, a.token)
 				 .status,
 		411);
@@ -227,9 +249,12 @@ TEST(only_the_slot_opens_its_own_place)
 
 TEST(paths_cannot_leave_the_place_of_files)
 {
-	static const char *const paths[] = { "/upload/../../../etc/passwd", "/upload/..%2f..%2fetc/passwd", "/upload/x/y",
-		"/upload/", "/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/",
-		"/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/a/b", "/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa./a",
+	static const char *const paths[] = { "/upload/../../../etc/passwd",
+		"/upload/..%2f..%2fetc/passwd", "/upload/x/y", "/upload/",
+		"/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/",
+		"/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/a/b",
+		"/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa./a",
 		"/upload/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/..%2fx" };
 	struct web w;
 
@@ -272,18 +297,22 @@ TEST(an_empty_file_is_a_file)
 	web_init(&w);
 	at = slot(&w, "%E9%B8%BF%E9%9B%81.txt", "text/plain", 0);
 	/* The slot's name is what the path decodes to. */
-	struct slot s = { .name = STR("鸿雁.txt"), .owner = STR("alice"), .type = STR("text/plain"), .size = 0 };
+	struct slot s = {
+		.name = STR("鸿雁.txt"), .owner = STR("alice"), .type = STR("text/plain"), .size = 0
+	};
 	struct str token;
 
 	slot_make(&w.accounts, shard_arena(w.shard), &s, &token);
-	snprintf(at.path, sizeof(at.path), "/upload/%.*s/%%E9%%B8%%BF%%E9%%9B%%81.txt", STR_ARG(s.id));
+	snprintf(at.path, sizeof(at.path), "/upload/%.*s/%%E9%%B8%%BF%%E9%%9B%%81.txt",
+		STR_ARG(s.id));
 	snprintf(at.token, sizeof(at.token), "%.*s", STR_ARG(token));
 	assert_int_equal(put(&w, &at, "").status, 201);
 	r = web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "\r\n", at.path);
 	assert_int_equal(r.status, 200);
 	assert_int_equal(r.body.n, 0);
 	assert_field(&r, "content-length", "0");
-	assert_field(&r, "content-disposition", "attachment; filename*=UTF-8''%E9%B8%BF%E9%9B%81.txt");
+	assert_field(
+		&r, "content-disposition", "attachment; filename*=UTF-8''%E9%B8%BF%E9%9B%81.txt");
 	web_fini(&w);
 }
 
@@ -298,7 +327,8 @@ TEST(a_long_download_waits_for_a_slow_reader_and_gives_up_on_a_dead_one)
 	at = slot(&w, "big.bin", "", 5000000);
 	assert_int_equal(put(&w, &at, bytes).status, 201);
 	web_connect(&w, &p);
-	web_send(&w, &p, "GET %s HTTP/1.1\r\n" HOST "\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n", at.path);
+	web_send(&w, &p, "GET %s HTTP/1.1\r\n" HOST "\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n",
+		at.path);
 	for (int i = 0; i < 20; i++)
 		web_turn(&w);
 	for (int i = 0; i < 10; i++) { /* slow, but it moves */
@@ -315,7 +345,8 @@ TEST(a_long_download_waits_for_a_slow_reader_and_gives_up_on_a_dead_one)
 	assert_true(p.in.n < 4500000);
 	peer_fini(&p);
 	web_connect(&w, &p);
-	web_send(&w, &p, "GET %s HTTP/1.1\r\n" HOST "\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n", at.path);
+	web_send(&w, &p, "GET %s HTTP/1.1\r\n" HOST "\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n",
+		at.path);
 	assert_int_equal(web_reply(&w, &p, false).body.n, 5000000);
 	assert_str(web_reply(&w, &p, false).body, "ok\n");
 	free(bytes);
@@ -326,7 +357,9 @@ TEST(a_long_download_waits_for_a_slow_reader_and_gives_up_on_a_dead_one)
 UNIT_MAIN(cmocka_unit_test(what_was_put_can_be_got), cmocka_unit_test(ranges_are_served),
 	cmocka_unit_test(active_contents_are_never_shown_by_the_browser),
 	cmocka_unit_test(an_interrupted_upload_goes_on_where_it_stopped),
-	cmocka_unit_test(equal_files_lie_on_the_disk_once), cmocka_unit_test(only_the_slot_opens_its_own_place),
+	cmocka_unit_test(equal_files_lie_on_the_disk_once),
+	cmocka_unit_test(only_the_slot_opens_its_own_place),
 	cmocka_unit_test(paths_cannot_leave_the_place_of_files),
-	cmocka_unit_test(the_quota_counts_all_files_of_an_account), cmocka_unit_test(an_empty_file_is_a_file),
+	cmocka_unit_test(the_quota_counts_all_files_of_an_account),
+	cmocka_unit_test(an_empty_file_is_a_file),
 	cmocka_unit_test(a_long_download_waits_for_a_slow_reader_and_gives_up_on_a_dead_one));

@@ -325,7 +325,7 @@ static void apply(struct changes *c)
 			apply_affil(c, ch, &b);
 		} else {
 			ch->o = occupant_find(c->r, ch->nick); /* an earlier item may have removed it */
-			if (ch->o && ch->o->role != ch->role)
+			if (ch->o)
 				room_role(ch->o, ch->role, c->actor, ch->reason);
 		}
 	}

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/must.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "proto/xmpp/form.h"

@@ -60,7 +60,7 @@ int form_bool(struct arena *a, const struct xml *form, const char *var, bool *ou
 
 struct xml *form_new(struct arena *a, struct xml *parent, const char *type, const char *form_type)
 {
-	struct xml *form = xml_add(a, parent, "x", NS_DATA);
+	struct xml *form = parent ? xml_add(a, parent, "x", NS_DATA) : xml_new(a, "x", NS_DATA);
 
 	xml_set(a, form, "type", str_of(type));
 	if (form_type)

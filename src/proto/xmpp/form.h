@@ -11,6 +11,7 @@ struct str form_value(struct arena *a, const struct xml *form, const char *var);
 bool form_has(const struct xml *form, const char *var);
 /* Reads a boolean field. Returns 0; -ENOENT absent; -EBADMSG. */
 int form_bool(struct arena *a, const struct xml *form, const char *var, bool *out);
+/* parent NULL: a form on its own. */
 struct xml *form_new(struct arena *a, struct xml *parent, const char *type, const char *form_type);
 /* Adds a field; type and label may be NULL; value p NULL: none. Returns the field (add <value> or <option> to it). */
 struct xml *form_field(struct arena *a, struct xml *form, const char *type, const char *var, const char *label, struct str value);
