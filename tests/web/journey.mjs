@@ -72,7 +72,10 @@ async function talk(alice, bob, at) {
     await alice.sendFile("evening.png", "image/png", gradientPng(320, 200));
     equal(await bob.seesPicture("evening.png"), [320, 200], "the picture");
     equal(await alice.seesPicture("evening.png"), [320, 200], "the sender's picture");
-    for (const person of [alice, bob]) await person.meetsNoBarrier("the conversation");
+    for (const person of [alice, bob]) {
+      await person.isAtNewest();
+      await person.meetsNoBarrier("the conversation");
+    }
   });
   await step(`${at}: the history is there after a reload`, async () => {
     for (const person of [alice, bob]) {
@@ -82,6 +85,49 @@ async function talk(alice, bob, at) {
     }
     await alice.seesState("Hello Bob, 你好 <&> 鸿雁", "read");
   });
+}
+
+const MANY = 80;
+
+async function secondDevice(browser, server, alice, bob, at, look) {
+  const other = await openPerson(browser, server, "bob", look);
+  await step(`${at}: another device signs in with the password and reads the long history back`, async () => {
+    for (let n = 1; n <= MANY; n++) await alice.write(`many ${n}`);
+    await alice.seesState(`many ${MANY}`, ...ARRIVED);
+    await bob.sees(`many ${MANY}`);
+    await bob.isAtNewest();
+    await other.signIn();
+    await other.openChat("alice");
+    await other.sees(`many ${MANY}`);
+    await other.isAtNewest();
+    await other.scrollsBackTo("Hello Bob, 你好 <&> 鸿雁");
+    await other.seesExactly(/^many /, Array.from({ length: MANY }, (_, i) => `many ${i + 1}`));
+  });
+  await step(`${at}: what one device writes and reads, the other knows`, async () => {
+    await other.write("from my other device");
+    await alice.sees("from my other device");
+    await bob.message("from my other device").and(bob.page.locator(".mine")).waitFor();
+    await alice.openChat("bob");
+    await bob.toList();
+    if (!bob.narrow) await bob.page.goto(`${bob.origin}/`);
+    await alice.write("read it there");
+    await other.sees("read it there");
+    await alice.seesState("read it there", "read");
+    await bob.page.getByRole("navigation").getByText("read it there").waitFor();
+    await bob.page.getByRole("navigation").getByText(/unread message/).waitFor({ state: "detached" });
+    await bob.openChat("alice");
+  });
+  if (hasFailed()) await report(server, [other]);
+  await step(`${at}: the other device signs out`, async () => {
+    await other.page.goto(`${other.origin}/settings`);
+    await other.page.getByRole("button", { name: "Sign out" }).click();
+    await other.page.getByRole("dialog", { name: "Sign out" }).getByRole("button", { name: "Sign out" }).click();
+    await other.page.getByRole("button", { name: "Sign in" }).waitFor();
+    await other.page.reload();
+    await other.page.getByRole("button", { name: "Sign in" }).waitFor();
+    equal(other.problems, [], "problems");
+  });
+  await other.close();
 }
 
 async function gather(alice, bob, at) {
@@ -111,7 +157,7 @@ async function gather(alice, bob, at) {
   });
 }
 
-async function breakNetwork(alice, bob, at) {
+async function breakGroupNetwork(alice, bob, at) {
   await step(`${at}: a broken network loses and doubles nothing in the group`, async () => {
     bob.network.cut();
     await bob.isOffline();
@@ -126,9 +172,10 @@ async function breakNetwork(alice, bob, at) {
       equal(await person.message(/^/).filter({ hasText: "group:" }).count(), all.length, `messages of ${person.name}`);
     }
   });
-  await step(`${at}: the same between two people, with a reload in the middle`, async () => {
-    await alice.openChat("bob");
-    await bob.openChat("alice");
+}
+
+async function breakNetwork(alice, bob, at) {
+  await step(`${at}: a broken network loses and doubles nothing, with a reload in the middle`, async () => {
     alice.network.cut();
     await alice.isOffline();
     await alice.write("p2p: one");
@@ -161,8 +208,10 @@ async function journey(browser, at, look) {
   const bob = await openPerson(browser, server, "bob", { ...look, colorScheme: look.colorScheme === "light" ? "dark" : "light" });
   await meet(alice, bob, server, at);
   await talk(alice, bob, at);
-  await gather(alice, bob, at);
   await breakNetwork(alice, bob, at);
+  await secondDevice(browser, server, alice, bob, at, look);
+  await gather(alice, bob, at);
+  await breakGroupNetwork(alice, bob, at);
   await step(`${at}: settings and details are usable in both languages`, async () => {
     for (const language of ["简体中文", "English"]) {
       await alice.page.goto(`${alice.origin}/settings`);

@@ -34,7 +34,7 @@ export async function openDevice(browser, { width = 1280, height = 800, locale =
   const page = await context.newPage();
   const problems = [];
   const expected = /Failed to load resource|WebSocket connection to|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION/;
-  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("pageerror", (error) => problems.push(error.stack ?? String(error)));
   page.on("console", (message) => {
     if (message.type() === "error" && !expected.test(message.text())) problems.push(message.text());
   });

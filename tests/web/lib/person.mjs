@@ -25,6 +25,35 @@ class Person {
     await page.getByRole("button", { name: "Create account" }).click();
   }
 
+  async signIn() {
+    const { page } = this;
+    await page.goto(this.origin);
+    await page.getByLabel("Name", { exact: true }).fill(this.name);
+    await page.getByLabel("Password", { exact: true }).fill(`${this.name} likes long pass phrases`);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "Chats" }).waitFor();
+  }
+
+  /** The newest message is in view, as it is when nobody scrolled. */
+  async isAtNewest() {
+    await this.page.waitForFunction(() => {
+      const log = document.querySelector("[role=log]");
+      const last = log?.querySelector("ol > li:last-child")?.getBoundingClientRect();
+      return log && last && last.bottom <= log.getBoundingClientRect().bottom + 1;
+    });
+  }
+
+  /** Scrolls up, page by page, until a text is there. */
+  async scrollsBackTo(text) {
+    await this.page.waitForFunction((wanted) => {
+      const log = document.querySelector("[role=log]");
+      if (!log) return false;
+      if ([...log.querySelectorAll(".bubble-text")].some((p) => p.textContent === wanted)) return true;
+      log.scrollTop = -log.scrollHeight;
+      return false;
+    }, text, { polling: 100 });
+  }
+
   async toList() {
     if (this.narrow && (await this.page.getByRole("log").isVisible())) await this.page.getByRole("button", { name: "Back" }).click();
     await this.page.getByRole("heading", { name: "Chats" }).waitFor();

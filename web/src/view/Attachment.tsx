@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // A file in a message. Pictures of our own server are shown; everything else is a name to open.
 
-import { createSignal, Show } from "solid-js";
+import { createEffect, createSignal, Show } from "solid-js";
 import { isOurs, isPicture, ourUrl } from "../model/uploads";
+import { isOnline } from "../model/session";
 import { t } from "../model/settings";
 import type { FileInfo } from "../wire/message";
 import { Dialog } from "../ui/Dialog";
@@ -44,6 +45,8 @@ function Picture(props: { readonly file: FileInfo; readonly onBroken: () => void
 
 export function Attachment(props: { readonly file: FileInfo }) {
   const [broken, setBroken] = createSignal(false);
+  // What could not be loaded without a network may come with one.
+  createEffect(() => isOnline() && setBroken(false));
   const shown = (): boolean =>
     !broken() && isOurs(props.file.url) && (isPicture(props.file.type) || (props.file.type === "" && PICTURE_NAME.test(props.file.name)));
   return (

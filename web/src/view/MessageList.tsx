@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // The log. The scroller is turned upside down (column-reverse), so its natural resting place is the newest message
-// and neither older pages nor new messages move what a person is reading.
+// and older pages do not move what a person is reading; away from the edge, the browser's scroll anchoring keeps
+// the place when new messages come. At the edge it must not: there the newest message is the place.
 
 import { createEffect, createMemo, createSignal, For, Match, on, onCleanup, onMount, Show, Switch } from "solid-js";
 import { chats, trimChat } from "../model/chats";
@@ -79,12 +80,12 @@ export function MessageList(props: MessageListProps) {
     document.removeEventListener("visibilitychange", onFocus);
     trimChat(props.jid);
   });
-  createEffect(() => {
-    if (ready()) void older();
-  });
-  createEffect(() => {
-    if (focused() && atEdge() && messages().length > 0) markRead(props.jid);
-  });
+  createEffect(on(ready, (now) => {
+    if (now) void older();
+  }));
+  createEffect(on([focused, atEdge, () => messages().length], ([here, edge, count]) => {
+    if (here && edge && count > 0) markRead(props.jid);
+  }));
   createEffect(on(focused, (now) => {
     if (!now) setLineMs(chats[props.jid]?.readMs ?? Infinity);
   }, { defer: true }));
@@ -103,7 +104,7 @@ export function MessageList(props: MessageListProps) {
   const empty = (): boolean => messages().length === 0 && chats[props.jid]?.complete === true;
   return (
     <div class="log-frame">
-      <div class="log" ref={scroller} onScroll={onScroll} tabindex="0" role="log" aria-live="off"
+      <div class="log" classList={{ "at-edge": atEdge() }} ref={scroller} onScroll={onScroll} tabindex="0" role="log" aria-live="off"
         aria-label={t().chat.messagesOf(props.kind === "room" ? roomName(props.jid) : personName(props.jid))}>
         <div class="log-inner">
           <Switch>
