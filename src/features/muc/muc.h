@@ -200,8 +200,8 @@ void room_iq_free(struct room *r);
 void room_admin(struct room *r, struct iq *iq);
 /* Changes a present occupant's role and tells all. */
 void room_role(struct occupant *o, enum role to, struct str actor, struct str reason);
-/* An affiliation changed: those inside under this JID follow. */
-void room_affil_changed(struct room *r, struct str bare, enum affil to, struct str actor, struct str reason);
+/* The affiliation of a bare JID or domain changed: those inside follow. */
+void room_affil_changed(struct room *r, struct str bare, struct str actor, struct str reason);
 void room_owner(struct room *r, struct iq *iq);
 void room_register(struct room *r, struct iq *iq);
 void room_disco_info(struct room *r, struct iq *iq);
