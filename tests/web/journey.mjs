@@ -87,6 +87,23 @@ async function talk(alice, bob, at) {
   });
 }
 
+async function withoutNetwork(alice, bob, at) {
+  await step(`${at}: the client opens without a network, and what is written there goes out later`, async () => {
+    await alice.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    alice.network.cut();
+    await alice.reload();
+    await alice.sees("p2p: from bob");
+    await alice.write("written in a page opened without a network");
+    await alice.seesState("written in a page", "pending");
+    await alice.reload();
+    await alice.seesState("written in a page", "pending");
+    alice.network.mend();
+    await alice.seesState("written in a page", "delivered", "read");
+    await bob.sees("written in a page");
+    for (const person of [alice, bob]) equal(await person.message("written in a page").count(), 1, `copies for ${person.name}`);
+  });
+}
+
 const BIG_BYTES = 6_000_000;
 
 async function sendFiles(alice, bob, at) {
@@ -261,6 +278,7 @@ async function journey(browser, at, look) {
   await meet(alice, bob, server, at);
   await talk(alice, bob, at);
   await breakNetwork(alice, bob, at);
+  await withoutNetwork(alice, bob, at);
   await sendFiles(alice, bob, at);
   await secondDevice(browser, server, alice, bob, at, look);
   await gather(alice, bob, at);
