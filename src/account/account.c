@@ -130,8 +130,13 @@ int account_password_check(struct arena *a, struct str password, struct str *out
 static void on_create_derived(struct shard *s, void *arg, const struct account_keyset *keys)
 {
 	struct op *op = arg;
-	struct store_batch *b = store_batch_new();
+	struct store_batch *b;
 
+	if (!s) {
+		op_free(op);
+		return;
+	}
+	b = store_batch_new();
 	record_put_new(b, shard_arena(s), op->ac, &op->new, keys);
 	op_commit(s, op, b);
 }
@@ -179,6 +184,10 @@ static void on_many_derived(struct shard *s, void *arg, const struct account_key
 {
 	struct op *op = arg;
 
+	if (!s) {
+		op_free(op);
+		return;
+	}
 	op->keys = *keys;
 	many_step(s, op, 0);
 }
@@ -210,8 +219,13 @@ int account_create_many(struct accounts *ac, struct shard *s, const struct accou
 static void on_passwd_derived(struct shard *s, void *arg, const struct account_keyset *keys)
 {
 	struct op *op = arg;
-	struct store_batch *b = store_batch_new();
+	struct store_batch *b;
 
+	if (!s) {
+		op_free(op);
+		return;
+	}
+	b = store_batch_new();
 	record_put_keys(b, shard_arena(s), record_owner(shard_arena(s), op->ac, op->new.node), keys);
 	op_commit(s, op, b);
 }

@@ -263,10 +263,16 @@ static void put_contact(struct store_batch *b, struct arena *a, struct str owner
 static void on_register_derived(struct shard *s, void *arg, const struct account_keyset *keys)
 {
 	struct op *op = arg;
-	struct arena *a = shard_arena(s);
-	struct store_batch *b = store_batch_new();
+	struct arena *a;
+	struct store_batch *b;
 	struct account_new new = { .node = str_of(op->node) };
 
+	if (!s) {
+		op_free(op);
+		return;
+	}
+	a = shard_arena(s);
+	b = store_batch_new();
 	record_put_new(b, a, op->ac, &new, keys);
 	if (op->key)
 		put_used(b, op);

@@ -120,7 +120,10 @@ static void derive_free(struct derive *d)
 
 static void derive_discard(struct job *j)
 {
-	derive_free(container_of(j, struct derive, job));
+	struct derive *d = container_of(j, struct derive, job);
+
+	d->done(NULL, d->arg, NULL);
+	derive_free(d);
 }
 
 static void derive_run(struct job *j)

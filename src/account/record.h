@@ -31,7 +31,8 @@ void record_put_keys(struct store_batch *b, struct arena *a, struct str owner, c
 void record_put_new(struct store_batch *b, struct arena *a, const struct accounts *ac, const struct account_new *n,
 	const struct account_keyset *keys);
 
-/* Keys of a prepared password, derived in the pool. keys is valid during the call. Returns 0; -EBUSY, done is not called then. */
+/* Keys of a prepared password, derived in the pool. keys is valid during the call; when the server stops first, done is called
+ * with s and keys NULL, to free what arg holds. Returns 0; -EBUSY, done is not called then. */
 typedef void record_derived_fn(struct shard *s, void *arg, const struct account_keyset *keys);
 int record_derive(struct accounts *ac, struct shard *s, struct str prepared, record_derived_fn *done, void *arg);
 

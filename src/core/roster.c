@@ -226,9 +226,20 @@ void roster_free(struct user *u)
 void roster_befriend_one(struct user *u, struct jid other)
 {
 	struct contact *c = roster_need(u, other);
+	struct stanza st;
+	struct session *s;
 
 	if (!c || c->sub == (SUB_TO | SUB_FROM))
 		return;
+	if (c->ask) { /* the request that waited is answered */
+		stanza_new(core_arena(u->core), ST_PRESENCE, PRES_SUBSCRIBED, &st);
+		st.from = other;
+		st.to = u->jid;
+		list_each(s, &u->sessions, in_user)
+			if (s->roster_interested)
+				session_send(s, &st, NULL);
+		stanza_fini(&st);
+	}
 	c->sub = SUB_TO | SUB_FROM;
 	c->ask = c->pending_in = c->approved = false;
 	c->listed = true;

@@ -82,6 +82,9 @@ static enum verdict received(struct transit *t)
 
 	if (!t->delivered || !eligible(t->st) || jid_bare_eq(t->st->from, t->st->to))
 		return PASS;
+	/* §6.1: a room sends its private messages to all of the user's sessions that are inside. */
+	if ((t->st->flags & SF_MUC_USER) && !jid_is_bare(t->st->from) && !jid_is_bare(t->st->to))
+		return PASS;
 	target = jid_is_bare(t->st->to) ? NULL : user_resource(t->user, jid_resource(t->st->to));
 	if (target) {
 		copy_to(t, "received", target);

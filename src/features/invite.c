@@ -27,7 +27,7 @@ static void on_created(struct shard *s, void *arg, int status, struct str token,
 	struct core *c = iq->core;
 	struct arena *a = &s->arena;
 	struct xml *form;
-	bool contact = inv && inv->inviter.n;
+	bool register_only = h->arg != NULL;
 
 	if (status) {
 		iq_error(iq, status == -EDQUOT ? ERR_POLICY_VIOLATION : ERR_INTERNAL_SERVER_ERROR,
@@ -36,7 +36,7 @@ static void on_created(struct shard *s, void *arg, int status, struct str token,
 		return;
 	}
 	form = form_new(a, NULL, "result", FORM_INVITATION);
-	if (contact)
+	if (!register_only)
 		field(a, form, "uri", arena_printf(a, "xmpp:%.*s?roster;preauth=%.*s%s", STR_ARG(inv->inviter), STR_ARG(token),
 			inv->account ? ";ibr=y" : ""));
 	else
@@ -47,12 +47,13 @@ static void on_created(struct shard *s, void *arg, int status, struct str token,
 	iq_held_free(h);
 }
 
-static void create(struct iq *iq, struct str inviter, bool account)
+/* how: NULL for a contact, anything else for an account. Both become contacts of the inviter. */
+static void create(struct iq *iq, void *how)
 {
 	struct core *c = iq->core;
-	struct iq_held *h = iq_hold(iq, NULL);
+	struct iq_held *h = iq_hold(iq, how);
 
-	if (invite_create(c->env->accounts, c->shard, inviter, account, on_created, h)) {
+	if (invite_create(c->env->accounts, c->shard, iq->session->user->jid.full, true, on_created, h)) {
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
 		iq_held_free(h);
 	}
@@ -62,14 +63,14 @@ static void create(struct iq *iq, struct str inviter, bool account)
 static void invite(struct iq *iq, struct xml *form)
 {
 	(void)form;
-	create(iq, iq->session->user->jid.full, true);
+	create(iq, NULL);
 }
 
-/* An account that is nobody's contact. */
+/* A new account; who opens the link on another account becomes no contact. */
 static void create_account(struct iq *iq, struct xml *form)
 {
 	(void)form;
-	create(iq, STR_NONE, true);
+	create(iq, iq->core);
 }
 
 /* ---- XEP-0379 §3.4: a subscription request with a token is approved at once ---- */

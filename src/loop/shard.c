@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,6 +41,7 @@ struct shard_private {
 	struct deferred more;
 	uint64_t slow_said_us;
 	unsigned slow_unsaid;
+	long preemptions; /* when last a turn was slow */
 };
 
 static _Thread_local struct shard *self;
@@ -54,18 +56,26 @@ struct shard *shard_of(struct shards *all, struct str bare_jid)
 	return all->v[str_hash_stable(bare_jid) % (unsigned)all->n];
 }
 
-/* Counted always, said once a second: on a machine under pressure every turn may be slow. */
+/* Counted always, said once a second. A thread that had to leave its processor to others was not slow itself: that is
+ * for debugging only. */
 static void tell_slow(struct shard *s, uint64_t took_us)
 {
 	struct shard_private *p = s->priv;
+	struct rusage use = { 0 };
+	bool preempted;
 
 	metric_add(M_SLOW_TURNS, 1);
+	getrusage(RUSAGE_THREAD, &use);
+	preempted = use.ru_nivcsw != p->preemptions;
+	p->preemptions = use.ru_nivcsw;
 	if (p->slow_said_us && s->loop.step_us - p->slow_said_us < SLOW_SAY_US) {
 		p->slow_unsaid++;
 		return;
 	}
-	log_warning("shard.slow", "handler=%s took_ms=%llu more=%u", s->loop.doing,
-		(unsigned long long)(took_us / 1000), p->slow_unsaid);
+	if (log_wants(preempted ? LOG_DEBUG : LOG_WARNING))
+		log_line(preempted ? LOG_DEBUG : LOG_WARNING, "shard.slow",
+			"handler=%s took_ms=%llu more=%u", s->loop.doing,
+			(unsigned long long)(took_us / 1000), p->slow_unsaid);
 	p->slow_said_us = s->loop.step_us;
 	p->slow_unsaid = 0;
 }

@@ -276,7 +276,7 @@ def an_unknown_field_is_not_implemented(stage):
     query(a, {'{urn:x}colour': 'red'}, answer='feature-not-implemented')
 
 
-@each([('start', 'yesterday'), ('end', '2020-13-45T00:00:00Z'), ('with', '@@'), ('start', '')], lambda r: '%s=%s' % r)
+@each([('start', 'yesterday'), ('end', '2020-13-45T00:00:00Z'), ('with', '@@')], lambda r: '%s=%s' % r)
 def bad_filters_are_refused(stage, row):
     a = stage.online()
     query(a, {row[0]: row[1]}, answer='bad-request|jid-malformed')

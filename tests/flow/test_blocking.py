@@ -122,7 +122,7 @@ def the_user_cannot_send_to_the_blocked(stage):
                    f'<iq to="{b.jid}" type="get" id="out">{PING}</iq>'):
         a.send(stanza)
         name = stanza[1:].split()[0]
-        a.expect(f'<{name} id="out" type="error"><error type="cancel"><not-acceptable xmlns="{STANZAS}"/>'
+        a.expect(f'<{name} id="out" type="error"><error><not-acceptable xmlns="{STANZAS}"/>'
                  f'<blocked xmlns="{BLOCKING}:errors"/></error></{name}>')
     b.expect_nothing('<message/>', after=[a])
 

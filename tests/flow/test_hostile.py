@@ -216,7 +216,7 @@ def a_flood_of_open_streams_by_one_client_ends(stage):
 
 def stream_restarts_out_of_place_are_refused(stage):
     a = stage.online()
-    a.raw(a.header_text().partition('?>')[2])
+    a.raw(a.header_text().partition('?>')[2] + '</stream:stream>')
     a.expect('<stream:error/>')
     a.expect_close()
 

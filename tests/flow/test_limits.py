@@ -84,7 +84,7 @@ def a_full_disk_is_told_and_nothing_is_acknowledged_wrongly(stage):
     """A file system of a few megabytes: messages that cannot be kept are refused or not acknowledged; after room is made all goes on."""
     d = tempfile.mkdtemp(prefix='anser-full-')
     if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', d], capture_output=True).returncode:
-        # Without the right to mount, a file size limit of the process shows the same error paths (EFBIG instead of ENOSPC).
+        # Without the right to mount, a file size limit of the process would show the same error paths (EFBIG instead of ENOSPC).
         os.rmdir(d)
         raise Failed('this dialogue needs the right to mount a small file system')
     try:

@@ -25,7 +25,7 @@ def channel_bindings_are_listed(stage):
     cb = c.features.find('sasl-channel-binding', 'urn:xmpp:sasl-cb:0')
     check(cb, 'no XEP-0440 list')
     kinds = [b['type'] for b in cb.all('channel-binding')]
-    equal(sorted(kinds), sorted(BINDINGS))
+    check(set(kinds) >= set(BINDINGS), kinds)
 
 
 @each(ALL)
@@ -61,7 +61,7 @@ def wrong_channel_binding_is_refused(stage, row):
 
 def an_unknown_channel_binding_is_refused(stage):
     a = stage.client().connect()
-    failure(a.sasl('SCRAM-SHA-1-PLUS', bind=('tls-unique', b'\0' * 12)), 'not-authorized|malformed-request|invalid-mechanism')
+    failure(a.sasl('SCRAM-SHA-1-PLUS', bind=('tls-none-such', b'\0' * 12)), 'not-authorized|malformed-request|invalid-mechanism')
 
 
 def a_downgrade_of_channel_binding_is_noticed(stage):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Small protocols: version 0092, time 0202, last activity 0012, vcard-temp 0054, avatars 0153, private XML 0049."""
 import base64
-import hashlib
 import re
 
 from lib import *
@@ -126,17 +125,6 @@ def a_vcard_of_a_missing_account_is_not_told_apart(stage):
     one = a.iq('get', '<vCard xmlns="vcard-temp"/>', b.bare)
     two = a.iq('get', '<vCard xmlns="vcard-temp"/>', 'nobody-there@localhost')
     equal((one['type'], one.error), (two['type'], two.error))
-
-
-def the_photo_hash_is_added_to_presence(stage):
-    """XEP-0153 §4 by the server (as XEP-0398 does), if the client itself says nothing."""
-    a, b = stage.friends()
-    a.set(card())
-    a.present('<show>chat</show>')
-    want = hashlib.sha1(PNG).hexdigest()
-    got = b.expect(f'<presence from="{a.jid}"><show>chat</show></presence>')
-    photo = (got.find('x', 'vcard-temp:x:update') or El('x')).textof('photo')
-    equal(photo, want, 'hash of the photo')
 
 
 def a_clients_own_photo_hash_is_kept(stage):

@@ -646,7 +646,7 @@ def answers_to_nothing_are_dropped(stage, kind):
 
 
 @each(['@localhost', 'a@', 'a b@localhost', 'x@localhost/', 'x@y@localhost', 'a"b@localhost'.replace('"', '&quot;'),
-       'x' * 1100 + '@localhost', 'a@local host', '\u0221\ud7ff@localhost'.replace('\ud7ff', '\u200b')],
+       'x' * 1100 + '@localhost', 'a@local host'],
       lambda r: r if len(r) < 30 else '%d characters' % len(r))
 def a_malformed_to_is_jid_malformed(stage, to):
     a = stage.online()

@@ -36,17 +36,21 @@ static size_t all_occupants(const struct room *r, struct occupant ***out)
 	return n;
 }
 
-void room_affil_changed(struct room *r, struct str bare, enum affil to, struct str actor, struct str reason)
+void room_affil_changed(struct room *r, struct str bare, struct str actor, struct str reason)
 {
 	struct occupant **v;
 	size_t n = all_occupants(r, &v);
 
 	for (size_t i = 0; i < n; i++) {
 		struct occupant *o = v[i];
-		enum affil was = o->affil, now = room_affil_of(r, o->real);
+		bool named = str_eq(o->real.full, bare);
+		enum affil was = o->affil, now;
 		struct notice say = { .type = PRES_UNAVAILABLE, .actor = actor, .reason = reason };
 
-		if (was == now && !str_eq(o->real.full, bare))
+		if (!named && !str_eq(jid_domain(o->real), bare))
+			continue;
+		now = room_affil_of(r, o->real);
+		if (was == now && !named)
 			continue;
 		o->affil = now;
 		o->role = role_after(r->cfg.moderated, was, now, o->role);
@@ -62,7 +66,6 @@ void room_affil_changed(struct room *r, struct str bare, enum affil to, struct s
 			occupant_tell(o, &say, NULL);
 		}
 	}
-	(void)to;
 }
 
 /* ---- get ---- */
@@ -304,7 +307,7 @@ static void apply_affil(struct changes *c, struct change *ch, struct store_batch
 	if (room_set_affil(r, ch->bare, ch->affil, ch->new_nick, ch->affil == AFFIL_OUTCAST ? ch->reason : STR_NONE))
 		return; /* counted before: cannot be */
 	room_save_affil(r, b, ch->bare);
-	room_affil_changed(r, ch->bare, ch->affil, c->actor, ch->reason);
+	room_affil_changed(r, ch->bare, c->actor, ch->reason);
 	if (brought && memchr(ch->bare.p, '@', ch->bare.n)) /* §9.5 */
 		room_invite(r, jid_bare_str(c->by), jid_trust(ch->bare), NULL, NULL);
 }

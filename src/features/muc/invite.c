@@ -121,6 +121,21 @@ static void invite(struct room *r, struct transit *t, const struct xml *x)
 		invite_all(r, t, s->o, x);
 }
 
+/* Somebody whom the room knows: else it would carry anybody's words to anybody. */
+static bool is_known(const struct room *r, struct jid who)
+{
+	uint32_t pos = 0;
+	struct str key;
+	void *value;
+
+	if (room_affil_of(r, who) >= AFFIL_MEMBER)
+		return true;
+	while (map_next(&r->nicks, &pos, &key, &value))
+		if (jid_bare_eq(((struct occupant *)value)->real, who))
+			return true;
+	return false;
+}
+
 static void decline(struct room *r, struct transit *t, const struct xml *x)
 {
 	struct arena *a = core_arena(r->core);
@@ -141,6 +156,9 @@ static void decline(struct room *r, struct transit *t, const struct xml *x)
 			return;
 		}
 		to = o->shown->real.jid;
+	} else if (!is_known(r, to)) {
+		room_refuse(t, ERR_ITEM_NOT_FOUND, NULL);
+		return;
 	}
 	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &out);
 	out.from = r->jid;

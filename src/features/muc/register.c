@@ -48,7 +48,7 @@ static void change(struct room *r, struct iq *iq, enum affil to, struct str nick
 	room_save_affil(r, &b, bare);
 	room_commit(r, b, iq);
 	if (was != to)
-		room_affil_changed(r, bare, to, STR_NONE, STR_NONE);
+		room_affil_changed(r, bare, STR_NONE, STR_NONE);
 }
 
 static void set(struct room *r, struct iq *iq, const struct affil_entry *e)
