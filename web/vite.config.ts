@@ -20,6 +20,11 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     cssCodeSplit: false,
     reportCompressedSize: false,
+    rollupOptions: {
+      input: { index: "index.html", sw: "src/worker/service.ts" },
+      // A worker rules over the folder that it lies in, under a name that stays.
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
   },
   server: {
     proxy: Object.fromEntries(

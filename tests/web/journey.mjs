@@ -87,6 +87,57 @@ async function talk(alice, bob, at) {
   });
 }
 
+async function withoutNetwork(alice, bob, at) {
+  await step(`${at}: the client opens without a network, and what is written there goes out later`, async () => {
+    await alice.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    alice.network.cut();
+    await alice.reload();
+    await alice.sees("p2p: from bob");
+    await alice.write("written in a page opened without a network");
+    await alice.seesState("written in a page", "pending");
+    await alice.reload();
+    await alice.seesState("written in a page", "pending");
+    alice.network.mend();
+    await alice.seesState("written in a page", "delivered", "read");
+    await bob.sees("written in a page");
+    for (const person of [alice, bob]) equal(await person.message("written in a page").count(), 1, `copies for ${person.name}`);
+  });
+}
+
+const BIG_BYTES = 6_000_000;
+
+async function sendFiles(alice, bob, at) {
+  await step(`${at}: an upload that breaks goes on where it stopped`, async () => {
+    const requests = [];
+    alice.page.on("request", (r) => ["HEAD", "PATCH", "PUT"].includes(r.method()) && requests.push(r.method()));
+    alice.network.stallAfter(BIG_BYTES / 2);
+    await alice.sendFile("long film.bin", "application/octet-stream", Buffer.alloc(BIG_BYTES, "film"));
+    const bar = alice.page.getByRole("progressbar", { name: "Sending long film.bin" });
+    await bar.waitFor();
+    await alice.page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 1_000_000);
+    alice.network.cut();
+    await alice.page.getByRole("alert").filter({ hasText: "Not sent." }).waitFor();
+    alice.network.mend();
+    await bob.page.getByRole("log").getByRole("link", { name: /long film.bin/ }).waitFor();
+    await bar.waitFor({ state: "detached" });
+    equal(requests, ["PUT", "HEAD", "PATCH"], "requests");
+    const href = await bob.page.getByRole("log").getByRole("link", { name: /long film.bin/ }).getAttribute("href");
+    const size = await bob.page.evaluate(async (url) => (await (await fetch(url)).arrayBuffer()).byteLength, href);
+    equal(size, BIG_BYTES, "size of the file");
+  });
+  await step(`${at}: an upload can be cancelled`, async () => {
+    alice.network.stallAfter(BIG_BYTES / 4);
+    await alice.sendFile("mistake.bin", "application/octet-stream", Buffer.alloc(BIG_BYTES, "oops"));
+    await alice.page.getByRole("button", { name: "Cancel sending mistake.bin" }).click();
+    await alice.page.getByRole("progressbar").waitFor({ state: "detached" });
+    alice.network.cut();
+    alice.network.mend();
+    await alice.write("no film after all");
+    await bob.sees("no film after all");
+    equal(await bob.message("mistake.bin").count(), 0, "cancelled files");
+  });
+}
+
 const MANY = 80;
 
 async function secondDevice(browser, server, alice, bob, at, look) {
@@ -117,12 +168,30 @@ async function secondDevice(browser, server, alice, bob, at, look) {
     await bob.page.getByRole("navigation").getByText(/unread message/).waitFor({ state: "detached" });
     await bob.openChat("alice");
   });
-  if (hasFailed()) await report(server, [other]);
+  const twin = await other.context.newPage();
+  await step(`${at}: a second window takes over, and the first takes back`, async () => {
+    await twin.goto(`${other.origin}/c/alice`);
+    const box = twin.getByRole("textbox", { name: "Message alice" });
+    await box.fill("from my second window");
+    await box.press("Enter");
+    await alice.sees("from my second window");
+    await alice.write("to the second window");
+    await twin.getByRole("log").getByText("to the second window").waitFor();
+    await other.page.getByRole("button", { name: "Use here" }).click();
+    await twin.getByRole("button", { name: "Use here" }).waitFor();
+    await other.sees("from my second window");
+    await other.sees("to the second window");
+    await other.write("back in my first window");
+    await alice.sees("back in my first window");
+    for (const text of ["from my second window", "to the second window"]) equal(await other.message(text).count(), 1, `copies of ${text}`);
+  });
+  if (hasFailed()) await report(server, at, [other]);
   await step(`${at}: the other device signs out`, async () => {
     await other.page.goto(`${other.origin}/settings`);
     await other.page.getByRole("button", { name: "Sign out" }).click();
     await other.page.getByRole("dialog", { name: "Sign out" }).getByRole("button", { name: "Sign out" }).click();
     await other.page.getByRole("button", { name: "Sign in" }).waitFor();
+    await twin.getByRole("button", { name: "Sign in" }).waitFor();
     await other.page.reload();
     await other.page.getByRole("button", { name: "Sign in" }).waitFor();
     equal(other.problems, [], "problems");
@@ -209,6 +278,8 @@ async function journey(browser, at, look) {
   await meet(alice, bob, server, at);
   await talk(alice, bob, at);
   await breakNetwork(alice, bob, at);
+  await withoutNetwork(alice, bob, at);
+  await sendFiles(alice, bob, at);
   await secondDevice(browser, server, alice, bob, at, look);
   await gather(alice, bob, at);
   await breakGroupNetwork(alice, bob, at);
@@ -225,18 +296,18 @@ async function journey(browser, at, look) {
     await alice.meetsNoBarrier("details");
   });
   await step(`${at}: the pages complained about nothing`, () => equal([...alice.problems, ...bob.problems], [], "problems"));
-  if (hasFailed()) await report(server, [alice, bob]);
+  if (hasFailed()) await report(server, at, [alice, bob]);
   for (const person of [alice, bob]) await person.close();
   await server.stop();
 }
 
-async function report(server, people) {
+async function report(server, at, people) {
   const folder = process.env.ANSER_TEST_SHOTS;
   for (const person of people) {
     for (const problem of person.problems) console.log(`# ${person.name}: ${problem}`);
     if (!folder) continue;
     mkdirSync(folder, { recursive: true });
-    await person.page.screenshot({ path: join(folder, `${person.name}.png`) });
+    await person.page.screenshot({ path: join(folder, `${at}-${person.name}-${people.length}.png`) });
   }
   for (const line of server.log.slice(-40)) console.log(`# server: ${line}`);
 }

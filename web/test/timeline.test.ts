@@ -51,6 +51,12 @@ describe("a timeline", () => {
     expect(markSeen(list, "nowhere")).toBeUndefined();
   });
 
+  test("believes that a message was read before its acknowledgement came", () => {
+    const list = [message("a", 1, { mine: true, state: "pending" }), message("b", 2, { mine: true, state: "pending" })];
+    expect(markSeen(list, "b")).toBe(2);
+    expect(list.map((m) => m.state)).toEqual(["pending", "read"]);
+  });
+
   test("counts what others wrote since", () => {
     const list = [message("a", 1), message("b", 2, { mine: true }), message("c", 3), message("n", 4, { notice: "room" })];
     expect(countUnread(list, 1)).toBe(1);

@@ -9,6 +9,7 @@ const src = fileURLToPath(new URL("../src", import.meta.url));
 const MAY = {
   wire: ["wire"],
   i18n: ["i18n"],
+  worker: ["worker"],
   model: ["model", "wire", "i18n"],
   ui: ["ui"],
   view: ["view", "model", "ui", "wire", "i18n"],

@@ -9,6 +9,8 @@ import { chromium } from "playwright-core";
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
+  // The server's certificate is its own; without this a service worker would not be allowed.
+  "--ignore-certificate-errors",
 ];
 const TIMEOUT_MS = 20_000;
 

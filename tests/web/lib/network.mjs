@@ -3,8 +3,23 @@
 
 import { connect, createServer } from "node:net";
 
+/** Passes bytes on until the allowance is used up; then the line is open but dead. */
+function pass(from, to, allowance) {
+  from.on("data", (chunk) => {
+    allowance.left -= chunk.length;
+    if (allowance.left < 0) from.pause();
+    else if (!to.write(chunk)) from.pause();
+  });
+  to.on("drain", () => {
+    if (allowance.left >= 0) from.resume();
+  });
+  from.on("end", () => to.end());
+}
+
 export async function openNetwork(port) {
   const pairs = new Set();
+  const unlimited = { left: Infinity };
+  const upstream = { left: Infinity };
   let up = true;
   const relay = createServer((near) => {
     near.on("error", () => near.destroy());
@@ -13,7 +28,7 @@ export async function openNetwork(port) {
     const pair = [near, far];
     pairs.add(pair);
     for (const [from, to] of [[near, far], [far, near]]) {
-      from.pipe(to);
+      pass(from, to, from === near ? upstream : unlimited);
       from.on("error", () => to.destroy());
       from.on("close", () => {
         to.destroy();
@@ -29,8 +44,13 @@ export async function openNetwork(port) {
   return {
     port: relay.address().port,
     cut,
+    /** Lets only so many bytes more go up, then stalls everything that goes up. */
+    stallAfter: (bytes) => {
+      upstream.left = bytes;
+    },
     mend: () => {
       up = true;
+      upstream.left = Infinity;
     },
     close: async () => {
       cut();

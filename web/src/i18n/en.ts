@@ -106,6 +106,7 @@ export const en = {
     retryIn: (seconds: number) => `No connection. Next attempt in ${seconds} s.`,
     retryNow: "Now",
     elsewhere: "Anser is in use in another window.",
+    elsewhereText: "Nothing is lost: this window catches up when you come back to it.",
     useHere: "Use here",
   },
   list: {

@@ -106,6 +106,7 @@ export const zhCN: Dictionary = {
     retryIn: (seconds) => `没有连接，${seconds} 秒后重试。`,
     retryNow: "立即重试",
     elsewhere: "鸿雁正在另一个窗口中使用。",
+    elsewhereText: "不会丢失任何消息：回到这个窗口时会自动补齐。",
     useHere: "在这里使用",
   },
   list: {

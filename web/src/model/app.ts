@@ -6,6 +6,7 @@ import { installChats } from "./chats";
 import { catchUpPeople, catchUpRoom, installHistory } from "./history";
 import { installInbox } from "./inbox";
 import { installInvitations } from "./invitations";
+import { installWorker } from "./offline";
 import { installNotify } from "./notify";
 import { flushOutbox, installOutbox, loadOutbox } from "./outbox";
 import { fetchPeople, installPeople } from "./people";
@@ -88,5 +89,6 @@ export async function startApp(): Promise<void> {
   started = true;
   installRouter({ domain: server()?.domain ?? "", muc: server()?.muc ?? "" });
   install();
+  installWorker();
   await restore();
 }

@@ -4,9 +4,10 @@
 import { createEffect, createMemo } from "solid-js";
 import { chats } from "./chats";
 import { incoming } from "./inbox";
+import { notifyByWorker } from "./offline";
 import { personName, profile } from "./profiles";
 import { isRoom, roomName } from "./rooms";
-import { openConversation, route } from "./router";
+import { hrefOf, openConversation, route } from "./router";
 import { server } from "./server";
 import { notify, t } from "./settings";
 
@@ -30,15 +31,17 @@ function show(chat: string, from: string, body: string): void {
   const room = isRoom(chat);
   const title = room ? `${from} · ${roomName(chat)}` : personName(from);
   const text = body.length > BODY_MAX ? `${body.slice(0, BODY_MAX)}…` : body;
+  const options = { body: text, tag: chat, icon: room ? undefined : profile(from)?.picture || undefined };
   try {
-    const note = new Notification(title, { body: text, tag: chat, icon: room ? undefined : profile(from)?.picture || undefined });
+    const note = new Notification(title, options);
     note.onclick = () => {
       window.focus();
       openConversation(chat, room ? "room" : "person");
       note.close();
     };
   } catch {
-    // Some mobile browsers only notify from a service worker.
+    const path = hrefOf({ page: "chat", jid: chat, kind: room ? "room" : "person", details: false });
+    void notifyByWorker(title, options, path).catch(() => undefined);
   }
 }
 

@@ -5,7 +5,6 @@
 
 import { chatMessage } from "../wire/message";
 import type { FileInfo } from "../wire/message";
-import { randomId } from "../wire/bytes";
 import { addMessage, chats, removeMessage, setMessageState, whenLoaded } from "./chats";
 import type { Chat } from "./chats";
 import { accountDb, events, me, now, send } from "./session";
@@ -17,11 +16,8 @@ interface Row {
   readonly body: string;
   readonly file?: FileInfo;
   readonly atMs: number;
-  /** The tab that sends it. */
-  readonly tab: string;
 }
 
-const TAB = randomId(9);
 const rows = new Map<string, Row>();
 /** Sent in this session; until a new one begins, the connection itself repeats them. */
 let inFlight = new Set<string>();
@@ -44,7 +40,7 @@ function trySend(row: Row): void {
 
 /** Sends a message, or keeps it until it can be sent. */
 export async function sendMessage(to: string, kind: Chat["kind"], body: string, file?: FileInfo): Promise<void> {
-  const row: Row = { id: crypto.randomUUID(), to, kind, body, file, atMs: now(), tab: TAB };
+  const row: Row = { id: crypto.randomUUID(), to, kind, body, file, atMs: now() };
   show(row);
   rows.set(row.id, row);
   await accountDb().write([{ store: "outbox", key: row.id, value: row }]).catch(() => undefined);
@@ -93,36 +89,18 @@ export function flushOutbox(): void {
   for (const row of waiting) trySend(row);
 }
 
-// Every tab holds a lock with its name for as long as it lives; rows of dead tabs are taken over by one living tab.
-function holdTabLock(): void {
-  void navigator.locks?.request(`anser-tab-${TAB}`, () => new Promise<void>(() => undefined));
-}
-
-async function adopt(): Promise<void> {
-  const db = accountDb();
-  const take = async (): Promise<void> => {
-    const held = (await navigator.locks?.query())?.held?.map((l) => l.name) ?? [];
-    const saved = await db.all<Row>("outbox");
-    const ours = saved.filter((r) => r.tab === TAB || !held.includes(`anser-tab-${r.tab}`)).map((r) => ({ ...r, tab: TAB }));
-    await db.write(ours.map((r) => ({ store: "outbox", key: r.id, value: r })));
-    for (const row of ours.sort((a, b) => a.atMs - b.atMs)) {
-      if (rows.has(row.id)) continue;
-      rows.set(row.id, row);
-      show(row);
-    }
-  };
-  if (navigator.locks) await navigator.locks.request("anser-adopt", take);
-  else await take();
-}
-
-/** Takes over what an earlier page left unsent. */
+/** Takes what an earlier page, or another window that gave the session up, left unsent. */
 export async function loadOutbox(): Promise<void> {
   await whenLoaded();
-  await adopt().catch(() => undefined);
+  const saved = await accountDb().all<Row>("outbox").catch(() => []);
+  for (const row of saved.sort((a, b) => a.atMs - b.atMs)) {
+    if (rows.has(row.id)) continue;
+    rows.set(row.id, row);
+    show(row);
+  }
 }
 
 export function installOutbox(): void {
-  holdTabLock();
   events.opened.on(() => void loadOutbox());
   // A new session: what the old one had not acknowledged may or may not have arrived; the archive will tell.
   events.bound.on(() => {

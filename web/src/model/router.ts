@@ -100,6 +100,11 @@ export function openConversation(jid: string, kind: "person" | "room"): void {
   go({ page: "chat", jid, kind, details: false });
 }
 
+/** Goes to a path of our own, as a notification names it. */
+export function openPath(path: string): void {
+  go(routeOf(path, "", hosts));
+}
+
 export const hrefOf = (to: Route): string => pathOf(to, hosts);
 
 export function installRouter(known: Hosts): void {

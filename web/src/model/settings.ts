@@ -34,11 +34,15 @@ function recall(key: string): string | null {
 }
 
 export async function setLanguage(next: Language): Promise<void> {
-  const dictionary = next === "zh-CN" ? (await import("../i18n/zh-CN")).zhCN : en;
-  setWords(() => dictionary);
-  setLanguageSignal(next);
-  document.documentElement.lang = next;
   remember("language", next);
+  try {
+    const dictionary = next === "zh-CN" ? (await import("../i18n/zh-CN")).zhCN : en;
+    setWords(() => dictionary);
+    setLanguageSignal(next);
+    document.documentElement.lang = next;
+  } catch {
+    // The words could not be fetched: the present ones go on to serve.
+  }
 }
 
 export function setTheme(next: Theme): void {

@@ -80,7 +80,8 @@ export function markSeen(list: ChatMessage[], id: string): number | undefined {
   const seen = list.findLast((m) => m.id === id || (m.archiveId !== "" && m.archiveId === id));
   if (!seen) return undefined;
   for (const m of list) {
-    if (m.mine && m.atMs <= seen.atMs && m.state !== "pending") m.state = advance(m.state, "read");
+    // The news can overtake the server's acknowledgement of the very message; others that still wait were not seen.
+    if (m.mine && m.atMs <= seen.atMs && (m === seen || m.state !== "pending")) m.state = advance(m.state, "read");
   }
   return seen.atMs;
 }

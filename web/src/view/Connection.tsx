@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // A line above everything while the connection is not there. Short losses are not worth a word.
 
-import { createEffect, createSignal, Match, onCleanup, Show, Switch } from "solid-js";
+import { createEffect, createSignal, Match, onCleanup, onMount, Show, Switch } from "solid-js";
 import { endedBecause, retryNow, status, takeOver } from "../model/session";
 import { t } from "../model/settings";
 import { Button } from "../ui/controls";
+
+/** One window at a time has the session; this one has lost it and shows only the way to get it back. */
+function Elsewhere() {
+  let element: HTMLDialogElement | undefined;
+  onMount(() => element?.showModal());
+  return (
+    <dialog ref={element} class="sheet" aria-labelledby="elsewhere" onCancel={(event) => event.preventDefault()}>
+      <div class="dialog">
+        <header><h2 id="elsewhere">{t().connection.elsewhere}</h2></header>
+        <div class="dialog-body">
+          <p class="soft">{t().connection.elsewhereText}</p>
+          <footer><Button onClick={() => void takeOver()}>{t().connection.useHere}</Button></footer>
+        </div>
+      </div>
+    </dialog>
+  );
+}
 
 const GRACE_MS = 1500;
 
@@ -31,12 +48,7 @@ export function Connection() {
   });
   return (
     <Switch>
-      <Match when={endedBecause() === "conflict"}>
-        <div class="banner" role="alert">
-          <span>{t().connection.elsewhere}</span>
-          <Button look="quiet" small onClick={() => void takeOver()}>{t().connection.useHere}</Button>
-        </div>
-      </Match>
+      <Match when={endedBecause() === "conflict"}><Elsewhere /></Match>
       <Match when={late() && status().at !== "online"}>
         <div class="banner" role="status">
           <Show when={navigator.onLine} fallback={<span>{t().connection.offline}</span>}>

@@ -49,7 +49,7 @@ function Head(props: ConversationProps) {
         <Avatar name={name()} seed={props.jid} picture={room() ? undefined : profile(props.jid)?.picture} group={room()}
           dot={room() ? undefined : availability(props.jid).show} />
         <span class="grow">
-          <h2 class="cut">{name()}</h2>
+          <h1 class="cut">{name()}</h1>
           <span class="soft small cut chat-line">{line()}</span>
         </span>
       </button>

@@ -531,7 +531,7 @@ export class FakeServer {
   #file(path: string, res: ServerResponse): void {
     const found = this.page?.(path);
     if (!found) return void res.writeHead(404).end();
-    const csp = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types anser";
+    const csp = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types anser anser-worker";
     res.writeHead(200, { "Content-Type": found.type, "Content-Security-Policy": csp }).end(found.data);
   }
 }
