@@ -241,14 +241,21 @@ static void session_missed(struct core *c, struct stanza *st, const struct jid *
 	stanza_fini(&err);
 }
 
-static void to_session(struct core *c, struct stanza *st, const struct jid *to)
+/* known: where the session's id is kept, or NULL. */
+static void to_session(struct core *c, struct stanza *st, const struct jid *to, id_t64 *known)
 {
-	struct user *u = user_find(c, jid_bare_str(*to));
-	struct session *s = u ? user_resource(u, jid_resource(*to)) : NULL;
+	struct session *s = known ? session_get(c, *known) : NULL;
 
+	if (!s) {
+		struct user *u = user_find(c, jid_bare_str(*to));
+
+		s = u ? user_resource(u, jid_resource(*to)) : NULL;
+		if (s && known)
+			*known = s->id;
+	}
 	if (!s)
 		session_missed(c, st, to);
-	else if (!user_blocks(u, st->from))
+	else if (!user_blocks(s->user, st->from))
 		session_send(s, st, to);
 }
 
@@ -261,7 +268,7 @@ void parcel_arrive(struct parcel *p)
 {
 	if (p->to_sessions) {
 		for (size_t i = 0; i < p->to_n; i++)
-			to_session(p->t.core, &p->st, &p->to_many[i]);
+			to_session(p->t.core, &p->st, &p->to_many[i], NULL);
 	} else if (p->to_n) {
 		for (size_t i = 0; i < p->to_n; i++)
 			deliver_one(p->t.core, &p->st, p->to_many[i]);
@@ -330,7 +337,7 @@ static void fanout_shard(struct core *c, struct stanza *st, struct shard *home, 
 		parcel_discard(&p->mail);
 }
 
-void router_fanout(struct core *c, struct stanza *st, const struct fanout_to *const *to, size_t n)
+void router_fanout(struct core *c, struct stanza *st, struct fanout_to *const *to, size_t n)
 {
 	struct arena *a = core_arena(c);
 	struct arena_mark mark = arena_mark(a);
@@ -340,7 +347,7 @@ void router_fanout(struct core *c, struct stanza *st, const struct fanout_to *co
 	stanza_tail(st);
 	for (size_t i = 0; i < n; i++) {
 		if (to[i]->home == c->shard) {
-			to_session(c, st, &to[i]->jid);
+			to_session(c, st, &to[i]->jid, &to[i]->session);
 		} else if (to[i]->home) {
 			away[to[i]->home->index] = true;
 		} else {

@@ -16,12 +16,13 @@ void router_route_many(struct core *c, struct stanza *st, const struct jid *to, 
 struct fanout_to {
 	struct jid jid;	    /* full */
 	struct shard *home; /* of its account (router_home); NULL: not an account of this server */
+	id_t64 session;	    /* found by the first router_fanout when home is the service's own shard; begins as 0 */
 };
 struct shard *router_home(struct core *c, struct jid jid);
 /* Hands one presence or message straight to sessions, past the stages of the pipeline: the payload is shared, only heads differ; one
  * mail per shard. st->to is ignored. Who blocks st->from gets nothing. For a message to a session that is gone an error goes to
  * st->from, by mail: never within the call. */
-void router_fanout(struct core *c, struct stanza *st, const struct fanout_to *const *to, size_t n);
+void router_fanout(struct core *c, struct stanza *st, struct fanout_to *const *to, size_t n);
 /* Sends the error reply, if one is due, back to the sender. */
 void router_error(struct core *c, struct stanza *st, enum stanza_error e, const char *text);
 

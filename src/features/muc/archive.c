@@ -236,7 +236,7 @@ static size_t stanza_chars(const struct stanza *st)
 	return sizeof("<message from='' to='' id='' type='groupchat'>") + st->from.full.n + st->id.n + st->tail->n;
 }
 
-void room_history_send(struct room *r, const struct seat *to, const struct xml *el)
+void room_history_send(struct room *r, struct seat *to, const struct xml *el)
 {
 	struct limits l = read_limits(r, el);
 	uint64_t chars = 0;

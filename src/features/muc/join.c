@@ -62,7 +62,7 @@ static enum stanza_error entry_error(struct room *r, struct stanza *st, const st
 	return seats_are_taken(r, nick) ? ERR_RESOURCE_CONSTRAINT : ERR_COUNT;
 }
 
-static void send_subject(struct room *r, const struct seat *to)
+static void send_subject(struct room *r, struct seat *to)
 {
 	struct arena *a = core_arena(r->core);
 	struct stanza st;

@@ -82,7 +82,7 @@ static void on_barrier(struct shard *s, void *arg, int status)
 }
 
 /* A retry: its sender sees it again; it is acknowledged when what was stored before it is on disk. */
-static void repeat(struct room *r, struct transit *t, const struct seat *s, struct str content, uint64_t id)
+static void repeat(struct room *r, struct transit *t, struct seat *s, struct str content, uint64_t id)
 {
 	struct receipt *wait = mem_alloc(sizeof(*wait));
 	struct stanza out;
@@ -98,7 +98,7 @@ static void repeat(struct room *r, struct transit *t, const struct seat *s, stru
 	transit_finish(t);
 }
 
-static void reflect(struct room *r, struct transit *t, const struct seat *s, bool subject)
+static void reflect(struct room *r, struct transit *t, struct seat *s, bool subject)
 {
 	struct stanza *st = t->st, out;
 	struct blob *inner = inner_of(r, st);

@@ -168,14 +168,14 @@ void occupant_rename(struct occupant *o, struct str nick);
 /* Sends the occupant's presence to all inside. skip: not to this session; may be NULL. */
 void occupant_tell(struct occupant *o, const struct notice *n, const struct seat *skip);
 /* Sends presence of o to one session. */
-void occupant_show(struct occupant *o, const struct notice *n, const struct seat *to);
+void occupant_show(struct occupant *o, const struct notice *n, struct seat *to);
 void occupant_touched(struct occupant *o); /* what others see changed: cached bytes are dropped */
 void seat_inner(struct seat *s, struct stanza *presence);
 /* Children of a client's stanza that may pass the room, without the end tag. New reference. */
 struct blob *inner_of(const struct room *r, struct stanza *st);
 /* To everybody inside; shares the payload. */
 void room_broadcast(struct room *r, struct stanza *st);
-void room_send(struct room *r, const struct seat *to, struct stanza *st);
+void room_send(struct room *r, struct seat *to, struct stanza *st);
 void occupants_free(struct room *r);
 /* XEP-0421: out has at least 48 bytes. */
 void occupant_id(const struct room *r, struct jid bare, char *out);
@@ -219,7 +219,7 @@ void room_remember(struct room *r, uint64_t key, uint64_t id);
 void room_history_add(struct room *r, struct blob *packed, uint64_t ms);
 /* A row of the archive while the room loads, oldest first. */
 void room_history_load(struct room *r, const struct archive_found *row);
-void room_history_send(struct room *r, const struct seat *to, const struct xml *limits);
+void room_history_send(struct room *r, struct seat *to, const struct xml *limits);
 /* The payload of a message as unpacked, with the time when it was said (§7.2.13). New reference. */
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms);
 void room_history_free(struct room *r);

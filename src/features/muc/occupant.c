@@ -161,7 +161,7 @@ static enum view view_of(const struct seat *to, const struct occupant *o)
 	return o->room->cfg.whois == WHOIS_ANYONE || to->o->role == ROLE_MODERATOR ? VIEW_REAL : VIEW_PLAIN;
 }
 
-static void tell_group(struct occupant *o, const struct notice *n, enum view view, const struct fanout_to **v, size_t count)
+static void tell_group(struct occupant *o, const struct notice *n, enum view view, struct fanout_to **v, size_t count)
 {
 	struct stanza st = { .kind = ST_PRESENCE, .type = n->type, .from = o->jid };
 
@@ -177,7 +177,7 @@ static void tell_group(struct occupant *o, const struct notice *n, enum view vie
 void occupant_tell(struct occupant *o, const struct notice *n, const struct seat *skip)
 {
 	struct room *r = o->room;
-	const struct fanout_to **v[3];
+	struct fanout_to **v[3];
 	size_t count[3] = { 0 };
 
 	for (int i = 0; i < 3; i++)
@@ -192,23 +192,23 @@ void occupant_tell(struct occupant *o, const struct notice *n, const struct seat
 		tell_group(o, n, (enum view)i, v[i], count[i]);
 }
 
-void occupant_show(struct occupant *o, const struct notice *n, const struct seat *to)
+void occupant_show(struct occupant *o, const struct notice *n, struct seat *to)
 {
-	const struct fanout_to *one = &to->real;
+	struct fanout_to *one = &to->real;
 
 	tell_group(o, n ? n : &AVAILABLE, view_of(to, o), &one, 1);
 }
 
-void room_send(struct room *r, const struct seat *to, struct stanza *st)
+void room_send(struct room *r, struct seat *to, struct stanza *st)
 {
-	const struct fanout_to *one = &to->real;
+	struct fanout_to *one = &to->real;
 
 	router_fanout(r->core, st, &one, 1);
 }
 
 void room_broadcast(struct room *r, struct stanza *st)
 {
-	const struct fanout_to **v = arena_alloc(core_arena(r->core), (r->seats_n + 1) * sizeof(*v));
+	struct fanout_to **v = arena_alloc(core_arena(r->core), (r->seats_n + 1) * sizeof(*v));
 
 	for (uint32_t i = 0; i < r->seats_n; i++)
 		v[i] = &r->seats[i]->real;
