@@ -241,15 +241,17 @@ static void session_missed(struct core *c, struct stanza *st, const struct jid *
 	stanza_fini(&err);
 }
 
+/* known: where the session's id is kept, or NULL. */
 static void to_session(struct core *c, struct stanza *st, const struct jid *to, id_t64 *known)
 {
-	struct session *s = *known ? session_get(c, *known) : NULL;
-	struct user *u;
+	struct session *s = known ? session_get(c, *known) : NULL;
 
 	if (!s) {
-		u = user_find(c, jid_bare_str(*to));
+		struct user *u = user_find(c, jid_bare_str(*to));
+
 		s = u ? user_resource(u, jid_resource(*to)) : NULL;
-		*known = s ? s->id : 0;
+		if (s && known)
+			*known = s->id;
 	}
 	if (!s)
 		session_missed(c, st, to);
@@ -266,7 +268,7 @@ void parcel_arrive(struct parcel *p)
 {
 	if (p->to_sessions) {
 		for (size_t i = 0; i < p->to_n; i++)
-			to_session(p->t.core, &p->st, &p->to_many[i], &(id_t64){ 0 });
+			to_session(p->t.core, &p->st, &p->to_many[i], NULL);
 	} else if (p->to_n) {
 		for (size_t i = 0; i < p->to_n; i++)
 			deliver_one(p->t.core, &p->st, p->to_many[i]);

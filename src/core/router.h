@@ -16,7 +16,7 @@ void router_route_many(struct core *c, struct stanza *st, const struct jid *to, 
 struct fanout_to {
 	struct jid jid;	    /* full */
 	struct shard *home; /* of its account (router_home); NULL: not an account of this server */
-	id_t64 session;	    /* router_fanout's own: found before; 0 at first */
+	id_t64 session;	    /* found by the first router_fanout when home is the service's own shard; begins as 0 */
 };
 struct shard *router_home(struct core *c, struct jid jid);
 /* Hands one presence or message straight to sessions, past the stages of the pipeline: the payload is shared, only heads differ; one

@@ -26,6 +26,7 @@ static struct call *call_new(struct exchange *x)
 
 	c->http = x->http;
 	c->exchange = exchange_id(x);
+	http_hold(c->http);
 	return c;
 }
 
@@ -34,6 +35,7 @@ static struct exchange *call_end(struct call *c)
 {
 	struct exchange *x = exchange_get(c->http, c->exchange);
 
+	http_drop(c->http);
 	free(c);
 	return x;
 }

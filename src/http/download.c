@@ -77,6 +77,7 @@ static void download_free(struct download *d)
 {
 	if (d->fd >= 0)
 		close(d->fd);
+	http_drop(d->http);
 	json_decref(d->meta.json);
 	free(d->name);
 	free(d->none_match);
@@ -279,6 +280,7 @@ void download_serve(struct exchange *x, struct str id, struct str name)
 	int rc;
 
 	d->http = x->http;
+	http_hold(d->http);
 	d->files = x->http->cfg->files;
 	d->exchange = exchange_id(x);
 	d->fd = -1;

@@ -13,12 +13,22 @@ struct limiter;
 /* HTTP in one shard. */
 struct http {
 	struct shard *shard;
+	uint32_t holds; /* answers of pool and store on their way, and one for the time until http_stop */
 	struct http_config own_cfg;
 	const struct http_config *cfg; /* = &own_cfg */
 	struct ids exchanges;	 /* those that are answered later */
 	struct list conns;
 	struct limiter *limiter;
+	struct sweep *sweep; /* of the first shard; NULL elsewhere */
 };
+
+/* Around each request to the pool or the store: its answer may come after http_stop. */
+void http_hold(struct http *h);
+void http_drop(struct http *h);
+
+/* Looks from time to time for files that no account owns any more (sweep.c). */
+struct sweep *sweep_start(struct http *h);
+void sweep_stop(struct sweep *w); /* takes NULL */
 
 /* A body that is taken in pieces. on_body must copy what it keeps; exchange_stall makes the next piece wait. */
 struct exchange_stream {

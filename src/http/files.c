@@ -35,7 +35,7 @@ static int open_dir(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static void sweep(int parts)
+static void sweep_parts(int parts)
 {
 	time_t oldest = time(NULL) - FILES_PART_HOURS * 3600;
 	int fd = dup(parts);
@@ -72,7 +72,7 @@ int files_open(const char *dir, struct files **out, char *err, size_t err_n)
 		files_close(f);
 		return rc;
 	}
-	sweep(f->parts);
+	sweep_parts(f->parts);
 	*out = f;
 	return 0;
 }
@@ -242,4 +242,81 @@ int files_blob_open(const struct files *f, const char *hash, int *out_fd, uint64
 	*out_fd = fd;
 	*out_size = (uint64_t)st.st_size;
 	return 0;
+}
+
+uint64_t files_hash_head(const char *hash)
+{
+	uint64_t head = 0;
+
+	for (int i = 0; i < 16; i++) {
+		char c = hash[i];
+
+		head = head << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return head;
+}
+
+static bool is_kept(const uint64_t *keep, size_t n, uint64_t head)
+{
+	size_t low = 0;
+
+	while (low < n) {
+		size_t mid = low + (n - low) / 2;
+
+		if (keep[mid] == head)
+			return true;
+		if (keep[mid] < head)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return false;
+}
+
+static bool is_hex(const char *s, size_t n)
+{
+	return strlen(s) == n && strspn(s, "0123456789abcdef") == n;
+}
+
+static size_t sweep_shelf(int blobs, const char *shelf_name, const uint64_t *keep, size_t n)
+{
+	time_t oldest = time(NULL) - FILES_ORPHAN_MINUTES * 60;
+	int fd = openat(blobs, shelf_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	char hash[FILES_HASH_BYTES + 1];
+	size_t removed = 0;
+	struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d))) {
+		if (!is_hex(e->d_name, FILES_HASH_BYTES - SHELF))
+			continue;
+		snprintf(hash, sizeof(hash), "%s%s", shelf_name, e->d_name);
+		if (is_kept(keep, n, files_hash_head(hash)))
+			continue;
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < oldest)
+			removed += unlinkat(fd, e->d_name, 0) == 0;
+	}
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return removed;
+}
+
+size_t files_sweep(const struct files *f, const uint64_t *keep, size_t n)
+{
+	int fd = openat(f->blobs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	size_t removed = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (is_hex(e->d_name, SHELF))
+			removed += sweep_shelf(f->blobs, e->d_name, keep, n);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return removed;
 }

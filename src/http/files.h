@@ -12,6 +12,7 @@
 enum {
 	FILES_ID_BYTES = 32,	   /* base64url characters */
 	FILES_HASH_BYTES = 64,	   /* lower-case hexadecimal */
+	FILES_ORPHAN_MINUTES = 60, /* a whole file without a record is kept so long: the record may be on its way */
 	FILES_PART_HOURS = 24,	   /* an unfinished upload is forgotten after this */
 };
 
@@ -32,5 +33,11 @@ int files_part_finish(const struct files *f, struct str id, int fd, char out_has
 void files_part_drop(const struct files *f, struct str id);
 /* Opens a whole file for reading. Returns 0; -ENOENT, -errno. */
 int files_blob_open(const struct files *f, const char *hash, int *out_fd, uint64_t *out_size);
+
+/* What files_sweep keeps of a file's hash: its first 64 bits. */
+uint64_t files_hash_head(const char *hash);
+/* Removes whole files that are older than FILES_ORPHAN_MINUTES and whose hash is not among keep (n heads, sorted).
+ * Returns how many. */
+size_t files_sweep(const struct files *f, const uint64_t *keep, size_t n);
 
 #endif

@@ -518,8 +518,11 @@ void http_start(struct shard *s, const struct http_config *cfg)
 	h->own_cfg = *cfg;
 	h->cfg = &h->own_cfg;
 	h->limiter = limiter_new();
+	h->holds = 1;
 	list_init(&h->conns);
 	s->http = h;
+	if (s->index == 0 && cfg->files)
+		h->sweep = sweep_start(h);
 }
 
 void http_configure(struct shard *s, const struct http_config *cfg)
@@ -538,10 +541,24 @@ void http_stop(struct shard *s)
 		conn_abort(hc->x.conn);
 		hc_free(hc);
 	}
+	sweep_stop(h->sweep);
 	ids_fini(&h->exchanges);
 	limiter_free(h->limiter);
-	free(h);
+	h->exchanges = (struct ids){ 0 };
+	h->limiter = NULL;
 	s->http = NULL;
+	http_drop(h);
+}
+
+void http_hold(struct http *h)
+{
+	h->holds++;
+}
+
+void http_drop(struct http *h)
+{
+	if (--h->holds == 0)
+		free(h);
 }
 
 void websocket_upgrade(struct exchange *x)

@@ -27,6 +27,8 @@ static bool is_view(struct str path)
 	const char *slash = memrchr(path.p, '/', path.n);
 	size_t last = slash ? (size_t)(slash - path.p) + 1 : 0;
 
+	if (str_starts(path, STR("/.well-known/")))
+		return false;
 	return str_starts(path, STR("/c/")) || !memchr(path.p + last, '.', path.n - last);
 }
 

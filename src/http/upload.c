@@ -50,6 +50,7 @@ static void release(struct upload *u)
 		return;
 	if (u->fd >= 0)
 		close(u->fd);
+	http_drop(u->http);
 	free(u->name);
 	free(u->type);
 	free(u->owner);
@@ -165,6 +166,7 @@ static void record(struct upload *u, struct exchange *x, int rc)
 {
 	struct store_batch *b;
 	struct arena *a = shard_arena(u->http->shard);
+	struct str rest, node = str_cut(str_of(u->owner), '@', &rest);
 	json_t *json;
 	char *text;
 
@@ -173,8 +175,9 @@ static void record(struct upload *u, struct exchange *x, int rc)
 		refuse(x, rc);
 		return;
 	}
-	json = json_pack("{ss sI ss ss ss sI}", "hash", u->hash, "size", (json_int_t)u->size,
-		"type", u->type, "name", u->name, "owner", u->owner, "created",
+	/* The node only: the domain of all accounts may change before the first start with a name of its own. */
+	json = json_pack("{ss sI ss ss ss% sI}", "hash", u->hash, "size", (json_int_t)u->size,
+		"type", u->type, "name", u->name, "owner", node.p, node.n, "created",
 		(json_int_t)clock_wall_ms());
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
@@ -338,6 +341,7 @@ static struct upload *upload_new(struct exchange *x, const struct slot *slot)
 	struct upload *u = mem_zalloc(sizeof(*u));
 
 	u->http = x->http;
+	http_hold(u->http);
 	u->files = x->http->cfg->files;
 	u->fd = -1;
 	u->size = slot->size;
@@ -355,7 +359,7 @@ static bool check_sizes(struct exchange *x, const struct slot *slot, uint64_t *o
 {
 	int64_t n = x->req->content_length;
 	struct str at = http_header_get(x->req, "upload-offset");
-	struct str params;
+	struct str params, type = str_cut(http_header_get(x->req, "content-type"), ';', &params);
 
 	*out_offset = 0;
 	if (n < 0)
@@ -366,10 +370,11 @@ static bool check_sizes(struct exchange *x, const struct slot *slot, uint64_t *o
 		exchange_error(x, 413, "too-large", "This is more than was announced.");
 	else if (x->method == HTTP_M_PUT && (uint64_t)n < slot->size)
 		exchange_error(x, 400, "too-small", "This is less than was announced.");
+	else if (x->method == HTTP_M_PUT && slot->type.n && !str_eq_nocase(type, slot->type))
+		exchange_error(x, 415, "bad-type", "This is not the type of file that was announced.");
 	else if (x->method == HTTP_M_PUT)
 		return true;
-	else if (!str_is(str_cut(http_header_get(x->req, "content-type"), ';', &params),
-			 "application/partial-upload"))
+	else if (!str_is(type, "application/partial-upload"))
 		exchange_error(x, 415, "bad-type", "Send application/partial-upload.");
 	else if (!at.n || str_u64(at, slot->size, out_offset))
 		exchange_error(

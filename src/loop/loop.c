@@ -12,6 +12,10 @@ enum {
 	EVENTS_PER_TURN = 256,
 	DEFER_ROUNDS =
 		8, /* deferred work that defers more work is run in the same turn this often */
+	/* Deferred work is mostly output. When it is long (a message to a thousand occupants), some input is looked at in
+	 * between: what it adds to connections that still wait leaves in the same record and system call. */
+	DEFER_PER_TURN = 256,
+	EVENTS_BETWEEN = 32,
 };
 
 static void refresh(struct loop *l)
@@ -155,7 +159,9 @@ static void run_timers(struct loop *l)
 
 static void run_deferred(struct loop *l)
 {
-	for (int round = 0; round < DEFER_ROUNDS && !list_empty(&l->deferred); round++) {
+	int left = DEFER_PER_TURN;
+
+	for (int round = 0; round < DEFER_ROUNDS && left > 0 && !list_empty(&l->deferred); round++) {
 		struct list mark; /* stands after what was queued before this round */
 
 		list_push(&l->deferred, &mark);
@@ -166,6 +172,10 @@ static void run_deferred(struct loop *l)
 			l->doing = "deferred";
 			d->run(d);
 			step(l);
+			if (--left == 0) {
+				list_del(&mark);
+				return;
+			}
 		}
 	}
 }
@@ -173,7 +183,8 @@ static void run_deferred(struct loop *l)
 int loop_turn(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
-	int n = epoll_wait(l->epoll_fd, events, EVENTS_PER_TURN, wait_ms(l, max_wait_ms));
+	int max = list_empty(&l->deferred) ? EVENTS_PER_TURN : EVENTS_BETWEEN;
+	int n = epoll_wait(l->epoll_fd, events, max, wait_ms(l, max_wait_ms));
 
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -282,6 +282,10 @@ int store_restore(const char *backup_dir, const char *data_dir, char *err, size_
 	if (rc)
 		return rc;
 	rc = put_in_place(backup_dir, data_dir, &m);
-	store_unlock(lock);
-	return rc ? refuse(err, err_n, rc, backup_dir, data_dir) : 0;
+	if (!rc) {
+		store_unlock(lock);
+		return 0;
+	}
+	store_lock_undo(data_dir, lock);
+	return refuse(err, err_n, rc, backup_dir, data_dir);
 }

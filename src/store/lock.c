@@ -88,6 +88,16 @@ int store_lock(const char *dir, int *out_fd, char *err, size_t err_n)
 	return 0;
 }
 
+void store_lock_undo(const char *dir, int fd)
+{
+	char path[PATH_MAX];
+
+	if (!store_path(dir, lock_name, path, sizeof(path)))
+		unlink(path);
+	rmdir(dir); /* only if nothing else is in it */
+	store_unlock(fd);
+}
+
 void store_unlock(int fd)
 {
 	if (fd < 0)

@@ -59,6 +59,8 @@ static int binding_data(struct stream *st, const char *type, struct str *out)
 	}
 	if (strcmp(type, "tls-server-end-point") == 0)
 		return conn_tls_end_point(st->conn, a, out);
+	if (strcmp(type, "tls-unique") == 0) /* never advertised: docs/decisions/0006 */
+		return conn_tls_unique(st->conn, a, out);
 	return -ENOTSUP;
 }
 

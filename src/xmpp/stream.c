@@ -93,6 +93,7 @@ void stream_xml_error(struct stream *st, int error)
 		const char *condition, *text;
 	} table[] = {
 		{ -EBADMSG, "not-well-formed", NULL },
+		{ -EDOM, "bad-format", "There is text between stanzas." },
 		{ -EPERM, "restricted-xml", NULL },
 		{ -EMSGSIZE, "policy-violation", "The element is larger or deeper than this server allows." },
 		{ -EILSEQ, "unsupported-encoding", NULL },

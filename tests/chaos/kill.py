@@ -345,13 +345,14 @@ def main():
     server.own_data = False
     world = World(server, rnd, args)
     print('TAP version 13\n1..%d\n# seed %d' % (args.rounds, args.seed), flush=True)
-    failed = 0
+    failed, told = 0, set()
     for n in range(1, args.rounds + 1):
         try:
             bad, words = play(world, rnd)
         except (Failed, Closed, AssertionError, OSError) as e:
             where = [f for f in traceback.extract_tb(e.__traceback__) if f.filename.endswith('kill.py')][-1]
             bad, words = ['%s: %s at line %d: %s' % (type(e).__name__, e, where.lineno, where.line)], 'broken off'
+        bad = [line for line in bad if line not in told]  # an archive does not heal: each damage is told once
         complaint = server.complaint()
         if complaint:
             bad.append(complaint)
@@ -359,6 +360,7 @@ def main():
         for line in bad:
             print('  # ' + str(line)[:3000].replace('\n', '\n  # '), flush=True)
         failed += bool(bad)
+        told |= set(bad)
         if words == 'broken off':
             break
     try:

@@ -354,12 +354,107 @@ TEST(a_long_download_waits_for_a_slow_reader_and_gives_up_on_a_dead_one)
 	web_fini(&w);
 }
 
+static void on_deleted(struct shard *s, void *arg, int status)
+{
+	*(int *)arg = 1;
+}
+
+static bool lies_there(struct web *w, const char *name)
+{
+	char path[300];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/files/blob/%s", w->dir, name);
+	return stat(path, &st) == 0;
+}
+
+static void make_old(struct web *w, const char *name)
+{
+	const struct timespec old[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/files/blob/%s", w->dir, name);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+TEST(files_of_a_deleted_account_go_but_shared_contents_stay)
+{
+	/* Hashes of "abc" (FIPS 180-2 B.1) and of "hello". */
+	static const char abc[] =
+		"ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+	static const char hello[] =
+		"2c/f24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+	struct web w;
+	struct place mine, shared, own;
+	struct slot theirs = { .name = STR("x"), .owner = STR("bob"), .size = 3 };
+	struct str token;
+	struct store_batch *b = store_batch_new();
+	int gone = 0;
+
+	web_init(&w);
+	mine = slot(&w, "a.txt", "text/plain", 3);
+	own = slot(&w, "b.txt", "text/plain", 5);
+	assert_int_equal(put(&w, &mine, "abc").status, 201);
+	assert_int_equal(put(&w, &own, "hello").status, 201);
+	slot_make(&w.accounts, shard_arena(w.shard), &theirs, &token);
+	snprintf(shared.path, sizeof(shared.path), "/upload/%.*s/x", STR_ARG(theirs.id));
+	snprintf(shared.token, sizeof(shared.token), "%.*s", STR_ARG(token));
+	assert_int_equal(put(&w, &shared, "abc").status, 201);
+	assert_true(lies_there(&w, abc) && lies_there(&w, hello));
+	make_old(&w, abc);
+	make_old(&w, hello);
+	/* What the deletion of an account does with its items. */
+	store_del_all(b, STR("alice@example.org"), STR_NONE, STR_NONE);
+	assert_int_equal(store_commit(w.cfg.store, w.shard, b, on_deleted, &gone), 0);
+	while (!gone)
+		web_turn(&w);
+	net_skip(&w.net, 24 * 60 * 60 * 1000);
+	for (int i = 0; i < 1000 && lies_there(&w, hello); i++)
+		web_turn(&w);
+	assert_false(lies_there(&w, hello));
+	assert_true(lies_there(&w, abc));
+	assert_int_equal(web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "\r\n", mine.path).status, 404);
+	assert_int_equal(web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "\r\n", own.path).status, 404);
+	assert_str(web_ask(&w, "GET %s HTTP/1.1\r\n" HOST "\r\n", shared.path).body, "abc");
+	web_fini(&w);
+}
+
+TEST(the_server_may_stop_while_files_are_on_their_way)
+{
+	struct web w;
+	struct place at;
+	struct peer p[3];
+	char *bytes = pattern(1000000);
+
+	web_init(&w);
+	at = slot(&w, "a.bin", "", 1000000);
+	assert_int_equal(put(&w, &at, bytes).status, 201);
+	for (int i = 0; i < 3; i++) {
+		struct place more = slot(&w, "b.bin", "", 1000000);
+
+		web_connect(&w, &p[i]);
+		if (i == 0)
+			web_send(&w, &p[i], "GET %s HTTP/1.1\r\n" HOST "\r\n", at.path);
+		else
+			web_send(&w, &p[i], "PUT %s?token=%s HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n%.5000s",
+				more.path, more.token, bytes);
+		for (int turns = 0; turns < i; turns++)
+			net_turn(&w.net);
+	}
+	web_fini(&w);
+	for (int i = 0; i < 3; i++)
+		peer_fini(&p[i]);
+	free(bytes);
+}
+
 UNIT_MAIN(cmocka_unit_test(what_was_put_can_be_got), cmocka_unit_test(ranges_are_served),
 	cmocka_unit_test(active_contents_are_never_shown_by_the_browser),
 	cmocka_unit_test(an_interrupted_upload_goes_on_where_it_stopped),
 	cmocka_unit_test(equal_files_lie_on_the_disk_once),
 	cmocka_unit_test(only_the_slot_opens_its_own_place),
 	cmocka_unit_test(paths_cannot_leave_the_place_of_files),
+	cmocka_unit_test(files_of_a_deleted_account_go_but_shared_contents_stay),
+	cmocka_unit_test(the_server_may_stop_while_files_are_on_their_way),
 	cmocka_unit_test(the_quota_counts_all_files_of_an_account),
 	cmocka_unit_test(an_empty_file_is_a_file),
 	cmocka_unit_test(a_long_download_waits_for_a_slow_reader_and_gives_up_on_a_dead_one));

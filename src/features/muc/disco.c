@@ -9,6 +9,10 @@
 #include "proto/xmpp/rsm.h"
 
 #define NS_MUC_ROOMINFO "http://jabber.org/protocol/muc#roominfo"
+#define NS_MUC_STABLE_ID "http://jabber.org/protocol/muc#stable_id"
+#define NS_MUC_REGISTER "http://jabber.org/protocol/muc#register"
+#define NS_MUC_REQUEST "http://jabber.org/protocol/muc#request"
+#define NS_MUC_TRAFFIC "http://jabber.org/protocol/muc#traffic"
 
 static void feature(struct arena *a, struct xml *q, const char *var)
 {
@@ -27,8 +31,8 @@ static void identity(struct arena *a, struct xml *q, struct str name)
 
 /* ---- a room ---- */
 
-static const char *const ROOM_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC "#stable_id", NS_MUC "#roominfo",
-	NS_MUC "#roomconfig", NS_MUC "#register", NS_MUC "#request", NS_MUC_SELF_PING, NS_OCCUPANT_ID, NS_SID, NS_MAM, NS_MAM_EXTENDED,
+static const char *const ROOM_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_MUC_ROOMINFO,
+	NS_MUC_ROOMCONFIG, NS_MUC_REGISTER, NS_MUC_REQUEST, NS_MUC_SELF_PING, NS_OCCUPANT_ID, NS_SID, NS_MAM, NS_MAM_EXTENDED,
 	NS_REGISTER, NS_PING };
 
 static void room_info_form(struct room *r, struct xml *q)
@@ -87,7 +91,7 @@ void room_disco_info(struct room *r, struct iq *iq)
 		room_info(r, iq);
 	else if (str_is(node, "x-roomuser-item"))
 		own_nick(r, iq);
-	else if (str_is(node, NS_MUC "#traffic")) /* nothing is taken out: "Allowable Traffic" */
+	else if (str_is(node, NS_MUC_TRAFFIC)) /* nothing is taken out: "Allowable Traffic" */
 		iq_error(iq, ERR_SERVICE_UNAVAILABLE, NULL);
 	else
 		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
@@ -113,7 +117,7 @@ void room_disco_items(struct room *r, struct iq *iq)
 
 /* ---- the service ---- */
 
-static const char *const SERVICE_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC "#stable_id", NS_OCCUPANT_ID, NS_RSM,
+static const char *const SERVICE_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_OCCUPANT_ID, NS_RSM,
 	NS_PING };
 
 static void service_info(struct iq *iq)

@@ -36,7 +36,8 @@ static bool may_hold_ours(struct str tail)
 struct blob *inner_of(const struct room *r, struct stanza *st)
 {
 	struct arena *a = core_arena(r->core);
-	struct str tail = blob_view(stanza_tail(st));
+	const struct blob *bytes = stanza_tail(st);
+	struct str tail = { bytes->p, bytes->n };
 	size_t end_n = st->kind == ST_MESSAGE ? sizeof("</message>") - 1 : sizeof("</presence>") - 1;
 	struct buf out = { 0 };
 	struct blob *b;

@@ -290,7 +290,7 @@ static void on_text(void *user, const XML_Char *s, int len)
 		for (size_t i = 0; i < n; i++) {
 			if (!strchr(" \t\r\n", s[i])) {
 				/* The first bad byte is the fault, however long the run is. */
-				fault_at(b, -EBADMSG, b->end);
+				fault_at(b, -EDOM, b->end);
 				return;
 			}
 		}

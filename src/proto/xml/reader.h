@@ -30,7 +30,7 @@ struct xml_event {
 	enum xml_event_kind kind;
 	struct xml *el;	/* in the arena given to xml_reader_next */
 	size_t bytes;	/* wire size of the stanza */
-	int error;	/* -EBADMSG not well-formed; -EPERM restricted XML; -EMSGSIZE a limit; -EILSEQ bad UTF-8 or unsupported encoding */
+	int error;	/* -EBADMSG not well-formed; -EDOM text between stanzas; -EPERM restricted XML; -EMSGSIZE a limit; -EILSEQ bad UTF-8 or unsupported encoding */
 };
 
 struct xml_reader;

@@ -306,6 +306,14 @@ class Client:
             raise Failed('%s: wanted error %s, got %s' % (self.label, condition, answer))
         return answer
 
+    def settle(self, bare=None):
+        """A question that takes the way of a message to this account (default: the own) and through the store: when it is
+        answered, what was sent to the account before has arrived, was refused, or is kept."""
+        qid = self.new_id()
+        to = ' to="%s"' % bare if bare else ''
+        self.send('<iq type="get" id="%s"%s><vCard xmlns="vcard-temp"/></iq>' % (qid, to))
+        self.expect('<iq id="%s" type="~result|error"/>' % qid)
+
     def ping(self):
         qid = self.new_id()
         self.send('<iq type="get" id="%s" to="%s">%s</iq>' % (qid, self.domain, PING))
