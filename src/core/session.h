@@ -10,6 +10,7 @@ enum {
 	SM_QUEUE_MAX = 5000,	     /* stanzas unacknowledged by the client before its session ends */
 	SM_QUEUE_BYTES_MAX = 8 << 20,
 	SM_UNDURABLE_MAX = 1024,     /* received stanzas that wait for the disk before the link is paused */
+	SM_TELL_EVERY = 32,	     /* acknowledge unasked after so many: bounds what a client repeats after a crash */
 	SM_ASK_EVERY = 100,	     /* ask the client for an acknowledgement after so many stanzas */
 	SM_ASK_MS = 5000,	     /* … or when the oldest has waited so long */
 	DIRECTED_MAX = 1000,	     /* directed presences remembered per session */
@@ -49,6 +50,7 @@ struct sm {
 	uint32_t in;	  /* stanzas received (mod 2^32) */
 	uint32_t durable; /* of them, from the start, all dealt with and on disk */
 	uint8_t done[SM_UNDURABLE_MAX / 8]; /* ring: those after durable that are dealt with out of order */
+	uint32_t told;	  /* the last h that we sent */
 	bool ack_wanted;  /* the client asked; the answer waits for the disk */
 	uint32_t ack_upto; /* value of in when it asked first, still unanswered */
 	uint32_t ack_last; /* value of in when it asked last */

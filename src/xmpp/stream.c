@@ -217,7 +217,8 @@ void stream_features(struct stream *st)
 			xml_add(a, f, "bind", NS_BIND);
 			xml_add(a, xml_add(a, f, "session", NS_SESSION), "optional", NULL);
 		}
-		xml_add(a, f, "sm", NS_SM);
+		if (!st->session || !st->session->sm)
+			xml_add(a, f, "sm", NS_SM);
 		for (const struct feature *const *p = st->core->env->features; *p; p++)
 			if ((*p)->stream_features)
 				(*p)->stream_features(st->core, f, a);
@@ -245,7 +246,7 @@ static bool head_ok(struct stream *st, const struct xml *head)
 	else if (!str_is(head->name, name))
 		stream_error(st, "bad-format", NULL);
 	else if (!st->link->websocket && !str_is(xml_get(head, "xmlns"), NS_CLIENT))
-		stream_error(st, "invalid-namespace", NULL); /* RFC 6120 §4.8.3 */
+		stream_error(st, "invalid-namespace", "The content namespace is jabber:client."); /* RFC 6120 §4.8.3 */
 	else if (to.p && (to.n > HEAD_TEXT_MAX || jid_nameprep(a, to, &host) || !str_eq(host, st->core->env->domain)))
 		stream_error(st, "host-unknown", "This server does not serve that domain.");
 	else if (!str_starts(version, STR("1."))) /* RFC 6120 §4.7.5 */

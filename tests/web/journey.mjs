@@ -199,6 +199,57 @@ async function secondDevice(browser, server, alice, bob, at, look) {
   await other.close();
 }
 
+async function thirdPerson(browser, server, alice, bob, at, look) {
+  const carol = await openPerson(browser, server, "carol", look);
+  await step(`${at}: a third person asks to be a contact and is accepted`, async () => {
+    await alice.pickMenu("Invite people");
+    const link = await alice.page.getByLabel("Invitation link").inputValue();
+    await alice.page.keyboard.press("Escape");
+    await carol.page.goto(carol.origin + new URL(link).pathname);
+    await carol.createAccount();
+    await carol.page.getByRole("textbox", { name: "Message alice" }).waitFor();
+    await carol.toList();
+    await carol.page.getByRole("button", { name: "New chat" }).first().click();
+    await carol.page.getByLabel("Name or address").fill("bob");
+    await carol.page.getByRole("button", { name: "Add contact" }).click();
+    await carol.page.getByText("bob has not answered your contact request yet.").waitFor();
+    await bob.toList();
+    await bob.page.getByText("carol wants to be your contact").waitFor();
+    await bob.page.getByRole("button", { name: "Accept" }).click();
+    await bob.page.getByRole("region", { name: "carol" }).getByText("Online", { exact: true }).waitFor();
+    await carol.page.getByRole("region", { name: "bob" }).getByText("Online", { exact: true }).waitFor();
+  });
+  await step(`${at}: status text, name and picture are seen by others at once`, async () => {
+    await carol.page.goto(`${carol.origin}/settings`);
+    await carol.page.getByLabel("Status text").fill("on a train");
+    await carol.page.getByLabel("Status text").press("Enter");
+    await bob.page.getByRole("region", { name: "carol" }).getByText("Online · on a train").waitFor();
+    await carol.page.getByLabel("Your name").fill("Carol 卡罗");
+    await carol.page.getByLabel("Your name").press("Enter");
+    await carol.page.getByLabel("Your picture").setInputFiles({ name: "me.png", mimeType: "image/png", buffer: gradientPng(300, 200) });
+    await carol.page.getByRole("button", { name: "Remove picture" }).waitFor();
+    await bob.page.getByRole("region", { name: "Carol 卡罗" }).locator("header img").waitFor();
+    await carol.page.keyboard.press("Escape");
+  });
+  await step(`${at}: who is blocked is told that the message did not arrive, and may try again later`, async () => {
+    await carol.openChat("bob");
+    await bob.page.getByRole("button", { name: "Details" }).click();
+    await bob.page.getByRole("button", { name: "Block" }).click();
+    await bob.page.getByRole("dialog").getByRole("button", { name: "Block" }).click();
+    await bob.page.getByText("You blocked this contact.").waitFor({ state: "attached" });
+    await carol.write("can you hear me?");
+    await carol.seesState("can you hear me?", "failed");
+    await bob.page.getByRole("complementary").getByRole("button", { name: "Unblock" }).click();
+    await bob.page.getByRole("complementary").getByRole("button", { name: "Close" }).click();
+    await carol.page.getByRole("button", { name: "Send again" }).click();
+    await carol.seesState("can you hear me?", "delivered", "read");
+    equal(await carol.message("can you hear me?").count(), 1, "copies of the message");
+    equal(carol.problems, [], "problems");
+  });
+  if (hasFailed()) await report(server, at, [carol]);
+  await carol.close();
+}
+
 async function gather(alice, bob, at) {
   await step(`${at}: a group is made and its invitation taken`, async () => {
     await alice.pickMenu("New group");
@@ -281,6 +332,7 @@ async function journey(browser, at, look) {
   await withoutNetwork(alice, bob, at);
   await sendFiles(alice, bob, at);
   await secondDevice(browser, server, alice, bob, at, look);
+  await thirdPerson(browser, server, alice, bob, at, look);
   await gather(alice, bob, at);
   await breakGroupNetwork(alice, bob, at);
   await step(`${at}: settings and details are usable in both languages`, async () => {

@@ -53,9 +53,9 @@ async function fetchProfile(jid: string): Promise<SavedProfile> {
   return saved;
 }
 
-/** Loads a person's card once, if it is not known. */
-export function wantProfile(jid: string): void {
-  if (asked.has(jid) || profiles[jid] || !isOnline()) return;
+/** Loads a person's card if it is not known; with `again` also a known one, once per session: names change silently. */
+export function wantProfile(jid: string, again = false): void {
+  if (asked.has(jid) || (profiles[jid] && !again) || !isOnline()) return;
   asked.add(jid);
   void fetchProfile(jid).catch(() => undefined);
 }

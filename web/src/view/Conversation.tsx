@@ -2,7 +2,7 @@
 // One conversation: who it is with, what was said, and where to write.
 
 import "./conversation.css";
-import { createSignal, Match, onMount, Show, Switch } from "solid-js";
+import { createEffect, createSignal, Match, onMount, Show, Switch } from "solid-js";
 import type { JSX } from "solid-js";
 import { bookmarked } from "../model/bookmarks";
 import { chats, openChat } from "../model/chats";
@@ -122,8 +122,10 @@ function RoomNotice(props: { readonly jid: string }) {
 export function Conversation(props: ConversationProps) {
   const [dropped, setDropped] = createSignal<readonly File[]>([]);
   const [dragging, setDragging] = createSignal(false);
+  createEffect(() => {
+    if (props.kind === "person" && isOnline()) wantProfile(props.jid, true);
+  });
   onMount(() => {
-    if (props.kind === "person") wantProfile(props.jid);
     if (!chats[props.jid]) openChat(props.jid, props.kind);
   });
   const drop = (event: DragEvent): void => {

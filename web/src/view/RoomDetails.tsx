@@ -93,7 +93,7 @@ export function RoomDetails(props: { readonly jid: string }) {
         </form>
         <section class="stack">
           <div class="row">
-            <h3 class="grow">{t().room.members(roomPeople(props.jid).length)} · {t().room.here(roomPeople(props.jid).filter((p) => p.here).length)}</h3>
+            <h3 class="grow minor">{t().room.members(roomPeople(props.jid).length)} · {t().room.here(roomPeople(props.jid).filter((p) => p.here).length)}</h3>
             <Button small look="quiet" icon="invite" onClick={() => setInviting(true)}>{t().room.invite}</Button>
           </div>
           <Members jid={props.jid} />

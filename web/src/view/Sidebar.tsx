@@ -82,7 +82,7 @@ export function Sidebar(props: SidebarProps) {
             <For each={open()}>{(jid) => <li><ChatRow jid={jid} kind={chats[jid]?.kind ?? "person"} current={jid === props.current} /></li>}</For>
           </ul>
           <Show when={people().length > 0}>
-            <h3>{t().list.people}</h3>
+            <h2 class="minor">{t().list.people}</h2>
             <ul>
               <For each={people()}>{(jid) => <li><ChatRow jid={jid} kind="person" current={jid === props.current} /></li>}</For>
             </ul>
