@@ -86,7 +86,7 @@ async function story(browser, server) {
   await mei.page.reload(); // names of newcomers come with the next sign-in
   await makeGroup(mei, [jonas, amina], "Lake weekend");
   await say(amina, mei, "I bring the tent");
-  await say(jonas, mei, "And I bring breakfast 🥐");
+  await say(jonas, mei, "And I bring breakfast");
   await mei.openChat("Jonas");
   await jonas.openChat("Mei");
   await say(jonas, mei, "Are you already at the lake?");
@@ -96,6 +96,8 @@ async function story(browser, server) {
   await say(jonas, mei, "Beautiful. I am on the next train.");
   await say(mei, jonas, "See you at the station");
   await mei.seesState("See you at the station", "read");
+  const offer = mei.page.getByRole("button", { name: "No", exact: true }); // of notifications
+  if (await offer.isVisible()) await offer.click();
   await amina.write("Who has the map?");
   await mei.page.getByRole("navigation").getByText("unread").first().waitFor({ state: "attached" });
   await amina.openChat("Lake weekend");
@@ -105,6 +107,7 @@ async function story(browser, server) {
 
 async function shoot(person, name) {
   await person.page.evaluate(() => document.activeElement?.blur?.());
+  await person.page.getByText("Saved").waitFor({ state: "hidden" });
   await person.page.evaluate(() => document.fonts.ready);
   const path = join(OUT, `${name}.png`);
   await person.page.screenshot({ path, animations: "disabled", caret: "hide" });

@@ -81,9 +81,11 @@ struct session {
 	struct list directed;	/* struct directed */
 	struct timer expiry;	/* resumption window */
 	struct timer ask;	/* SM_ASK_MS */
+	struct timer rate;	/* until a client that sends too fast is read again */
 	int8_t priority;
 	bool archive_aware; /* signed in by Bind 2: reads the archive, needs no offline messages (XEP-0386) */
 	bool carbons, roster_interested, roster_versions, blocking_interested, inactive;
+	bool rate_paused;
 	bool dead; /* being removed: nothing is sent any more */
 	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
 	uint16_t directed_n;
@@ -109,6 +111,8 @@ void session_kick(struct session *s, const char *stream_error, const char *text)
 
 /* Queues a stanza to the client. to: written instead of st->to unless NULL. Counts and keeps it when XEP-0198 is on. */
 void session_send(struct session *s, struct stanza *st, const struct jid *to);
+/* The link changes or goes: no pause for the rate is due any more. */
+void session_rate_forget(struct session *s);
 /* Sends bytes that are not a stanza: never counted. */
 void session_nonza(struct session *s, struct str bytes);
 

@@ -140,6 +140,7 @@ int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *o
 	s->ops = NULL;
 	if (old) /* the old connection is still there, perhaps half open (XEP-0198 §5) */
 		old->close(s, "conflict", "Resumed by another connection.");
+	session_rate_forget(s);
 	s->ops = ops;
 	s->link = link;
 	s->sm->paused = false;

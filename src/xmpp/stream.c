@@ -265,10 +265,8 @@ void stream_opened(struct stream *st, const struct xml *head)
 		stream_error(st, "bad-format", "A stream head was not expected here.");
 		return;
 	}
-	if (!st->opened || !st->link->websocket || st->state == STREAM_START || st->authed) {
-		st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
-		st->opened = true;
-	}
+	st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
+	st->opened = true;
 	if (!head_ok(st, head))
 		return;
 	free(st->from);
