@@ -254,6 +254,13 @@ export async function takeOver(): Promise<void> {
   if (account) connection?.start({ kind: "token", token: account.token });
 }
 
+/** A new password ends the tokens made with the old one: get a new one with it at once. */
+export function signInAgain(secret: string): void {
+  password = secret;
+  connection?.stop();
+  connection?.start({ kind: "password", password: secret });
+}
+
 /** The name before the @ of our address. */
 export const myLocal = (): string => local(me());
 
