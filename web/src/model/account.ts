@@ -43,5 +43,5 @@ export async function readInvite(token: string): Promise<InviteInfo | string> {
 
 export async function changePassword(password: string): Promise<void> {
   await iq("set", home(), passwordSet(myLocal(), password));
-  signInAgain(password);
+  await signInAgain(password);
 }
