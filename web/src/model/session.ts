@@ -57,6 +57,8 @@ let connection: Connection | undefined;
 let archiveReader: ArchiveReader | undefined;
 let clockOffsetMs = 0;
 let password: string | undefined;
+let tokenSaved: Promise<void> = Promise.resolve();
+let signedInAgain: (() => void) | undefined;
 
 /** The server's idea of now: messages of all devices sort by one clock. */
 export const now = (): number => Date.now() + clockOffsetMs;
@@ -159,12 +161,15 @@ async function start(jid: string, credentials: Credentials): Promise<void> {
       },
       onBound: (full) => {
         void syncClock();
+        void tokenSaved.then(() => signedInAgain?.());
         events.bound.emit(full);
       },
       onResumed: () => events.resumed.emit(),
       onStanza,
       onAcked: (ids) => events.acked.emit(ids),
-      onToken: (token, expiry) => void saveAccount({ jid, token, expiry }),
+      onToken: (token, expiry) => {
+        tokenSaved = saveAccount({ jid, token, expiry });
+      },
       onTokenRefused: otherCredentials,
     },
   });
@@ -252,6 +257,14 @@ export async function takeOver(): Promise<void> {
   setEndedBecause("");
   const account = await profile?.get<Account>("profile", "account");
   if (account) connection?.start({ kind: "token", token: account.token });
+}
+
+/** A new password ends the tokens made with the old one. Resolves when this device has a new one. */
+export function signInAgain(secret: string): Promise<void> {
+  password = secret;
+  connection?.stop();
+  connection?.start({ kind: "password", password: secret });
+  return new Promise((resolve) => (signedInAgain = resolve));
 }
 
 /** The name before the @ of our address. */
