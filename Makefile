@@ -21,13 +21,13 @@ test: ## build with sanitizers and run every ring of tests
 	@tools/setup test
 	@tools/test
 
-bench: build ## measure beside Prosody and ejabberd
-	@ninja -C build -j$(JOBS) anser-load anser-relay
+bench: build ## measure beside Prosody and ejabberd (ARGS=--quick: 4 minutes)
+	@ninja -C build -j$(JOBS) bench/anser-load bench/anser-relay
 	@bench/run $(ARGS)
 
-interop: build ## run the conformance suite of the field
-	@tools/setup test
-	@tests/interop/run $(ARGS)
+interop: build ## other people's clients and Smack's conformance suite
+	@tools/setup interop
+	@ANSER=$(CURDIR)/build/anser tools/node tests/interop/run $(ARGS)
 
 lint: ## clang-tidy over src/
 	@tools/setup lint

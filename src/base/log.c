@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ void log_setup(enum log_level level, enum log_format format)
 void log_thread(const char *name)
 {
 	thread_name = name;
+	pthread_setname_np(pthread_self(), name); /* for top and perf */
 }
 
 bool log_wants(enum log_level level)

@@ -8,26 +8,43 @@
 #include "core/session.h"
 #include "proto/xmpp/ns.h"
 
-enum { RATE_BURST = 300, RATE_PER_S = 50 };
+enum { RATE_BURST = 300, RATE_PER_S = 50, RATE_PAUSE_MS = 200 };
 
-/* Token bucket per session. A client over its rate is slowed by refusing what can be refused. */
-static bool over_rate(struct session *s)
+static void on_refill(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, rate);
+
+	if (s->rate_paused && s->ops)
+		s->ops->pause(s, false);
+	s->rate_paused = false;
+}
+
+void session_rate_forget(struct session *s)
+{
+	timer_cancel(&s->core->shard->loop, &s->rate);
+	s->rate_paused = false;
+}
+
+/* Token bucket per session. A client over its rate is read more slowly: nothing is lost, nobody else waits. */
+static void count_rate(struct session *s)
 {
 	uint64_t now = s->core->shard->loop.now_ms;
 
 	if (!config_bool(core_config(s->core), "limits.enabled"))
-		return false;
-	if (!s->rate_at_ms)
-		s->rate_tokens = RATE_BURST * 1000;
-	else
-		s->rate_tokens += (now - s->rate_at_ms) * RATE_PER_S;
+		return;
+	s->rate_tokens += s->rate_at_ms ? (now - s->rate_at_ms) * RATE_PER_S : RATE_BURST * 1000;
 	if (s->rate_tokens > RATE_BURST * 1000)
 		s->rate_tokens = RATE_BURST * 1000;
 	s->rate_at_ms = now;
-	if (s->rate_tokens < 1000)
-		return true;
-	s->rate_tokens -= 1000;
-	return false;
+	if (s->rate_tokens >= 1000)
+		s->rate_tokens -= 1000;
+	if (s->rate_tokens >= 1000 || s->rate_paused || !s->ops)
+		return;
+	metric_add(M_RATE_LIMITED, 1);
+	s->rate_paused = true;
+	s->ops->pause(s, true);
+	s->rate.on_time = on_refill;
+	timer_set(&s->core->shard->loop, &s->rate, RATE_PAUSE_MS);
 }
 
 /* RFC 6120 §8.1.2.1: `from` must be the full or bare JID of the session; the server writes the full one. */
@@ -101,10 +118,7 @@ static void dispatch(struct session *s, struct stanza *st, int shape, struct rec
 		refuse(s, st, ERR_JID_MALFORMED, NULL);
 	else if (shape || (st->kind == ST_IQ && !iq_shape_ok(st)))
 		refuse(s, st, ERR_BAD_REQUEST, NULL);
-	else if (over_rate(s)) {
-		metric_add(M_RATE_LIMITED, 1);
-		refuse(s, st, ERR_RESOURCE_CONSTRAINT, "Too many stanzas in a short time; wait a moment.");
-	} else if (st->kind == ST_MESSAGE) {
+	else if (st->kind == ST_MESSAGE) {
 		receive_message(s, st, r);
 		return;
 	} else if (st->kind == ST_PRESENCE)
@@ -129,6 +143,7 @@ int session_receive(struct session *s, struct xml *el)
 	st.from = s->jid;
 	s->active_ms = s->core->shard->loop.now_ms;
 	metric_add(M_STANZAS_IN, 1);
+	count_rate(s);
 	dispatch(s, &st, shape, session_sm_received(s));
 	stanza_fini(&st);
 	return 0;

@@ -211,7 +211,7 @@ void offline_give_back(struct session *dying, const struct unacked *un)
 	struct stanza st;
 	bool somebody = false;
 
-	if (un->offline_id || unacked_stanza(u->core, un, &st))
+	if (u->leaving || un->offline_id || unacked_stanza(u->core, un, &st))
 		return; /* a row in the store waits for the next session already */
 	if (st.kind == ST_IQ) { /* a request that nobody will answer any more */
 		router_error(u->core, &st, ERR_SERVICE_UNAVAILABLE, NULL);

@@ -106,7 +106,7 @@ static void account_iq(struct user *u, struct transit *t)
 		return;
 	}
 	s = user_resource(u, jid_resource(st->to));
-	if (s && (!request || presence_shared(s, st->from) || str_eq(st->from.full, t->core->env->domain)))
+	if (s && (!request || core_is_local(t->core, jid_domain(st->from)) || presence_shared(s, st->from)))
 		session_send(s, st, NULL);
 	else if (request)
 		router_error(t->core, st, ERR_SERVICE_UNAVAILABLE, NULL);
@@ -119,7 +119,7 @@ static void account_ready(struct user *u, struct transit *t)
 	t->user = u;
 	if (!u || u->state == USER_FAILED) {
 		bounce(t, u ? ERR_INTERNAL_SERVER_ERROR : ERR_RESOURCE_CONSTRAINT, "Try again in a moment.");
-	} else if (u->state == USER_ABSENT) { /* RFC 6121 §8.5.1 */
+	} else if (u->state == USER_ABSENT || u->leaving) { /* RFC 6121 §8.5.1 */
 		if (st->kind == ST_PRESENCE || (st->kind == ST_MESSAGE && st->type == MSG_HEADLINE))
 			transit_finish(t);
 		else

@@ -70,6 +70,7 @@ void session_end(struct session *s)
 	s->ops = NULL;
 	timer_cancel(&c->shard->loop, &s->expiry);
 	timer_cancel(&c->shard->loop, &s->ask);
+	session_rate_forget(s);
 	presence_session_gone(s);
 	ids_drop(&c->sessions, s->id);
 	user_session_removed(u, s);
@@ -104,6 +105,7 @@ void session_link_lost(struct session *s, bool resumable)
 		return;
 	s->ops = NULL;
 	s->link = NULL;
+	session_rate_forget(s);
 	if (!resumable || !s->sm || !s->sm->id[0]) {
 		session_end(s);
 		return;

@@ -10,6 +10,7 @@ enum {
 	SM_QUEUE_MAX = 5000,	     /* stanzas unacknowledged by the client before its session ends */
 	SM_QUEUE_BYTES_MAX = 8 << 20,
 	SM_UNDURABLE_MAX = 1024,     /* received stanzas that wait for the disk before the link is paused */
+	SM_TELL_EVERY = 32,	     /* acknowledge unasked after so many: bounds what a client repeats after a crash */
 	SM_ASK_EVERY = 100,	     /* ask the client for an acknowledgement after so many stanzas */
 	SM_ASK_MS = 5000,	     /* … or when the oldest has waited so long */
 	DIRECTED_MAX = 1000,	     /* directed presences remembered per session */
@@ -49,6 +50,7 @@ struct sm {
 	uint32_t in;	  /* stanzas received (mod 2^32) */
 	uint32_t durable; /* of them, from the start, all dealt with and on disk */
 	uint8_t done[SM_UNDURABLE_MAX / 8]; /* ring: those after durable that are dealt with out of order */
+	uint32_t told;	  /* the last h that we sent */
 	bool ack_wanted;  /* the client asked; the answer waits for the disk */
 	uint32_t ack_upto; /* value of in when it asked first, still unanswered */
 	uint32_t ack_last; /* value of in when it asked last */
@@ -79,9 +81,11 @@ struct session {
 	struct list directed;	/* struct directed */
 	struct timer expiry;	/* resumption window */
 	struct timer ask;	/* SM_ASK_MS */
+	struct timer rate;	/* until a client that sends too fast is read again */
 	int8_t priority;
 	bool archive_aware; /* signed in by Bind 2: reads the archive, needs no offline messages (XEP-0386) */
 	bool carbons, roster_interested, roster_versions, blocking_interested, inactive;
+	bool rate_paused;
 	bool dead; /* being removed: nothing is sent any more */
 	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
 	uint16_t directed_n;
@@ -107,6 +111,8 @@ void session_kick(struct session *s, const char *stream_error, const char *text)
 
 /* Queues a stanza to the client. to: written instead of st->to unless NULL. Counts and keeps it when XEP-0198 is on. */
 void session_send(struct session *s, struct stanza *st, const struct jid *to);
+/* The link changes or goes: no pause for the rate is due any more. */
+void session_rate_forget(struct session *s);
 /* Sends bytes that are not a stanza: never counted. */
 void session_nonza(struct session *s, struct str bytes);
 

@@ -140,6 +140,7 @@ int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *o
 	s->ops = NULL;
 	if (old) /* the old connection is still there, perhaps half open (XEP-0198 §5) */
 		old->close(s, "conflict", "Resumed by another connection.");
+	session_rate_forget(s);
 	s->ops = ops;
 	s->link = link;
 	s->sm->paused = false;
@@ -193,6 +194,7 @@ static void send_ack(struct session *s)
 	char a[64];
 	int n = snprintf(a, sizeof(a), "<a xmlns='urn:xmpp:sm:3' h='%u'/>", s->sm->durable);
 
+	s->sm->told = s->sm->durable;
 	session_nonza(s, (struct str){ a, (size_t)n });
 }
 
@@ -200,8 +202,11 @@ static void answer_if_due(struct session *s)
 {
 	struct sm *sm = s->sm;
 
-	if (!sm->ack_wanted || (int32_t)(sm->durable - sm->ack_upto) < 0)
+	if (!sm->ack_wanted || (int32_t)(sm->durable - sm->ack_upto) < 0) {
+		if (sm->durable - sm->told >= SM_TELL_EVERY)
+			send_ack(s);
 		return;
+	}
 	send_ack(s);
 	if ((int32_t)(sm->durable - sm->ack_last) >= 0)
 		sm->ack_wanted = false;

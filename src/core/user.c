@@ -229,6 +229,8 @@ static void on_forget(struct shard *s, struct mail *m)
 	if (u) {
 		struct session *se;
 
+		u->leaving = true;
+
 		list_each(se, &u->sessions, in_user)
 			session_kick(se, "not-authorized", "This account was removed or changed.");
 		if (!u->sessions_n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* XEP-0313 1.1.3 archive of an account, and the deduplication of retries by origin-id (XEP-0359). The query engine is core/mam.
  * Preferences are those of XEP-0441 0.2.0; store: kind "mam" key "". */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -13,7 +14,8 @@
 #include "proto/xmpp/ns.h"
 
 enum {
-	RECENT = 256, /* own messages whose origin-ids are remembered: a retry comes soon after */
+	RECENT = 512,	  /* own messages whose origin-ids are remembered: more than a client may repeat (SM_TELL_EVERY) */
+	RECENT_PAGES = 8, /* of the archive, read back for them after a restart */
 	PREFS_JIDS_MAX = 500,
 	ORIGIN_MAX = 512,
 	SLOT = 0, /* of user->slot */
@@ -150,10 +152,14 @@ static enum verdict check(struct transit *t)
 	return PASS;
 }
 
+/* Reading back, page by page, until enough own messages are known. */
 struct asked {
 	struct transit *held;
-	struct core *core;
+	uint32_t found, pages;
+	uint64_t before_id;
 };
+
+static void ask_page(struct core *c, struct asked *q);
 
 static void on_recent(struct shard *s, void *arg, int status, const struct archive_page *page)
 {
@@ -164,9 +170,14 @@ static void on_recent(struct shard *s, void *arg, int status, const struct archi
 
 	if (status)
 		log_warning("archive.recent", "error=%d next=\"retries from before the restart are not recognised\"", -status);
-	for (size_t i = 0; r && !status && i < page->n; i++)
+	for (size_t i = status ? 0 : page->n; r && i-- > 0 && q->found < RECENT;) /* newest first */
 		if (page->v[i].outgoing && page->v[i].origin.n)
-			note(r, key_of(page->v[i].origin, page->v[i].with));
+			r->hash[RECENT - 1 - q->found++] = key_of(page->v[i].origin, page->v[i].with);
+	if (r && !status && !page->complete && page->n && q->found < RECENT && ++q->pages < RECENT_PAGES) {
+		q->before_id = page->v[0].id;
+		ask_page(s->core, q);
+		return;
+	}
 	if (r) {
 		r->loaded = true;
 		t->user = u;
@@ -177,20 +188,22 @@ static void on_recent(struct shard *s, void *arg, int status, const struct archi
 	free(q);
 }
 
+static void ask_page(struct core *c, struct asked *q)
+{
+	struct archive_query query = { .owner = jid_bare_str(q->held->st->from), .end_id = UINT64_MAX, .before_id = q->before_id,
+		.backward = true, .limit = STORE_PAGE_MAX };
+
+	if (store_query(c->env->store, c->shard, &query, on_recent, q))
+		on_recent(c->shard, q, -EBUSY, NULL);
+}
+
 /* First message with an origin-id after the account was loaded: what the archive says of the last ones. */
 static enum verdict load_recent(struct transit *t)
 {
-	struct core *c = t->core;
-	struct archive_query q = { .owner = t->user->jid.full, .end_id = UINT64_MAX, .before_id = UINT64_MAX, .backward = true,
-		.limit = STORE_PAGE_MAX };
-	struct asked *asked = mem_alloc(sizeof(*asked));
+	struct asked *q = mem_alloc(sizeof(*q));
 
-	*asked = (struct asked){ pipeline_hold(t), c };
-	if (!store_query(c->env->store, c->shard, &q, on_recent, asked))
-		return LATER;
-	((struct recent *)t->user->slot[SLOT])->loaded = true;
-	pipeline_resume(asked->held, PASS, SEND_DEDUP);
-	free(asked);
+	*q = (struct asked){ .held = pipeline_hold(t), .before_id = UINT64_MAX };
+	ask_page(t->core, q);
 	return LATER;
 }
 

@@ -246,6 +246,8 @@ static void on_removed(struct shard *s, void *arg, int status)
 
 	(void)s;
 	if (status) {
+		if (iq->user)
+			iq->user->leaving = false;
 		iq_error(iq, ERR_INTERNAL_SERVER_ERROR, "The account could not be removed; try again later.");
 	} else {
 		log_info("account.removed", "account=%.*s by=owner", STR_ARG(who.full));
@@ -282,8 +284,10 @@ static void cancel(struct iq *iq)
 	struct user *u = iq->session->user;
 	struct iq_held *h = iq_hold(iq, NULL);
 
+	u->leaving = true;
 	leave_contacts(u);
 	if (account_delete(c->env->accounts, c->shard, jid_node(u->jid), on_removed, h)) {
+		u->leaving = false;
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
 		iq_held_free(h);
 	}

@@ -67,7 +67,7 @@ static void on_unavailable(struct session *s, struct stanza *st)
 	struct arena *a = core_arena(s->core);
 	struct str status;
 
-	if (user_is_available(u))
+	if (user_is_available(u) || u->leaving)
 		return;
 	status = xml_child_text(a, stanza_tree(st, a), "status", NS_CLIENT);
 	if (status.n > STATUS_MAX)

@@ -125,7 +125,9 @@ static void fail(struct stream *st, const char *condition, const char *text)
 	const struct sasl_profile *p = st->auth->profile;
 
 	metric_add(M_LOGINS_FAILED, 1);
-	throttle_failed(st->core, conn_peer(st->conn));
+	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
+	if (st->auth->name)
+		throttle_failed(THROTTLE_ACCOUNT, str_of(st->auth->name));
 	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
@@ -185,7 +187,7 @@ void sasl_start(struct stream *st, const struct sasl_profile *p, struct str mech
 	st->auth->request = request;
 	if (!m)
 		fail(st, "invalid-mechanism", NULL);
-	else if (!throttle_may_try(st->core, conn_peer(st->conn)))
+	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, conn_peer(st->conn)))
 		fail(st, "temporary-auth-failure", "Too many failed attempts from this address; wait a minute and try again.");
 	else if (!initial.p)
 		p->challenge(st, STR("")); /* RFC 4422 §3.1: the client speaks first in all of ours */
@@ -235,6 +237,15 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 	return true;
 }
 
+/* Too many wrong passwords for this account lately: answered before the costly work. Tokens (FAST) are not held up. */
+static bool throttled(struct stream *st)
+{
+	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, str_of(st->auth->name)))
+		return false;
+	fail(st, "temporary-auth-failure", "Too many failed attempts for this account; wait a minute and try again.");
+	return true;
+}
+
 static void on_keys(struct shard *s, void *arg, int status, const struct scram_keys *keys)
 {
 	struct stream *st = arg;
@@ -272,6 +283,8 @@ static void scram_first(struct stream *st, struct str message)
 		fail(st, authzid.n ? "invalid-authzid" : "not-authorized", NULL);
 		return;
 	}
+	if (throttled(st))
+		return;
 	stream_wait(st);
 	if (account_keys(c->env->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
 		stream_woken(st);
@@ -330,6 +343,8 @@ static void plain_first(struct stream *st, struct str message)
 		fail(st, authzid.n ? "invalid-authzid" : "not-authorized", NULL);
 		return;
 	}
+	if (throttled(st))
+		return;
 	stream_wait(st);
 	if (account_check_password(c->env->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
 		stream_woken(st);

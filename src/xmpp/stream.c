@@ -13,6 +13,7 @@
 #include "crypto/random.h"
 #include "proto/xmpp/ns.h"
 #include "xmpp/bind.h"
+#include "xmpp/input.h"
 #include "xmpp/sasl.h"
 
 static void on_timer(struct timer *t);
@@ -31,6 +32,7 @@ void stream_fini(struct stream *st)
 	timer_cancel(&st->core->shard->loop, &st->timer);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
+	buf_free(&st->waiting);
 	free(st->node);
 	free(st->client);
 	free(st->token);
@@ -83,7 +85,7 @@ void stream_error(struct stream *st, const char *condition, const char *text)
 		session_link_lost(s, false);
 	}
 	st->link->write_close(st);
-	st->link->end(st);
+	input_end(st);
 }
 
 void stream_xml_error(struct stream *st, int error)
@@ -124,14 +126,14 @@ bool stream_woken(struct stream *st)
 		conn_resume(st->conn);
 		return true;
 	}
-	st->link->end(st);
+	input_end(st);
 	return false;
 }
 
 void stream_proceed(struct stream *st)
 {
 	if (!st->busy && st->state != STREAM_CLOSED)
-		st->link->wake(st);
+		input_wake(st);
 }
 
 static void on_moved(struct shard *s, struct conn *c, void *owner)
@@ -217,7 +219,8 @@ void stream_features(struct stream *st)
 			xml_add(a, f, "bind", NS_BIND);
 			xml_add(a, xml_add(a, f, "session", NS_SESSION), "optional", NULL);
 		}
-		xml_add(a, f, "sm", NS_SM);
+		if (!st->session || !st->session->sm)
+			xml_add(a, f, "sm", NS_SM);
 		for (const struct feature *const *p = st->core->env->features; *p; p++)
 			if ((*p)->stream_features)
 				(*p)->stream_features(st->core, f, a);
@@ -245,7 +248,7 @@ static bool head_ok(struct stream *st, const struct xml *head)
 	else if (!str_is(head->name, name))
 		stream_error(st, "bad-format", NULL);
 	else if (!st->link->websocket && !str_is(xml_get(head, "xmlns"), NS_CLIENT))
-		stream_error(st, "invalid-namespace", NULL); /* RFC 6120 §4.8.3 */
+		stream_error(st, "invalid-namespace", "The content namespace is jabber:client."); /* RFC 6120 §4.8.3 */
 	else if (to.p && (to.n > HEAD_TEXT_MAX || jid_nameprep(a, to, &host) || !str_eq(host, st->core->env->domain)))
 		stream_error(st, "host-unknown", "This server does not serve that domain.");
 	else if (!str_starts(version, STR("1."))) /* RFC 6120 §4.7.5 */
@@ -264,10 +267,8 @@ void stream_opened(struct stream *st, const struct xml *head)
 		stream_error(st, "bad-format", "A stream head was not expected here.");
 		return;
 	}
-	if (!st->opened || !st->link->websocket || st->state == STREAM_START || st->authed) {
-		st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
-		st->opened = true;
-	}
+	st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
+	st->opened = true;
 	if (!head_ok(st, head))
 		return;
 	free(st->from);
@@ -375,7 +376,7 @@ static void close_now(struct stream *st)
 	if (s)
 		session_link_lost(s, false);
 	st->link->write_close(st);
-	st->link->end(st);
+	input_end(st);
 }
 
 static void on_drained(struct session *s, void *arg)
@@ -409,7 +410,7 @@ void stream_lost(struct stream *st)
 	st->state = STREAM_CLOSED;
 	if (s)
 		session_link_lost(s, true);
-	st->link->end(st);
+	input_end(st);
 }
 
 void stream_alive(struct stream *st)

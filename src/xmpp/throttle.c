@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Failed sign-ins per address: a hash table of token buckets with atomic cells; two addresses that share a cell share a bucket. */
+/* Failed sign-ins: hash tables of token buckets with atomic cells; two names that share a cell share a bucket. */
 #include "xmpp/throttle.h"
 
 #include <stdatomic.h>
@@ -7,35 +7,41 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-/* The moment (monotonic ms) at which the bucket is full again: one word says all. */
-static _Atomic uint64_t full_at[THROTTLE_ADDRESSES];
+static const struct {
+	uint64_t burst, refill_ms;
+} rules[THROTTLE_KINDS] = {
+	[THROTTLE_ADDRESS] = { 20, 5000 },
+	[THROTTLE_ACCOUNT] = { 100, 2000 },
+};
 
-static _Atomic uint64_t *cell(struct str address)
+/* The moment (monotonic ms) at which the bucket is full again: one word says all. */
+static _Atomic uint64_t full_at[THROTTLE_KINDS][THROTTLE_CELLS];
+
+static _Atomic uint64_t *cell(enum throttle_kind kind, struct str who)
 {
-	return &full_at[str_hash(address) % THROTTLE_ADDRESSES];
+	return &full_at[kind][str_hash(who) % THROTTLE_CELLS];
 }
 
-bool throttle_may_try(struct core *c, struct str address)
+bool throttle_may_try(struct core *c, enum throttle_kind kind, struct str who)
 {
-	uint64_t now = clock_mono_ms(), at = atomic_load_explicit(cell(address), memory_order_relaxed);
+	uint64_t now = clock_mono_ms(), at = atomic_load_explicit(cell(kind, who), memory_order_relaxed);
 
 	if (!config_bool(core_config(c), "limits.enabled"))
 		return true;
-	if (at <= now + (uint64_t)(THROTTLE_BURST - 1) * THROTTLE_REFILL_MS)
+	if (at <= now + (rules[kind].burst - 1) * rules[kind].refill_ms)
 		return true;
 	metric_add(M_RATE_LIMITED, 1);
 	return false;
 }
 
-void throttle_failed(struct core *c, struct str address)
+void throttle_failed(enum throttle_kind kind, struct str who)
 {
-	uint64_t now = clock_mono_ms(), max = now + (uint64_t)THROTTLE_BURST * THROTTLE_REFILL_MS;
-	_Atomic uint64_t *at = cell(address);
+	uint64_t now = clock_mono_ms(), max = now + rules[kind].burst * rules[kind].refill_ms;
+	_Atomic uint64_t *at = cell(kind, who);
 	uint64_t old = atomic_load_explicit(at, memory_order_relaxed), next;
 
-	(void)c;
 	do {
-		next = (old > now ? old : now) + THROTTLE_REFILL_MS;
+		next = (old > now ? old : now) + rules[kind].refill_ms;
 		if (next > max)
 			next = max;
 	} while (!atomic_compare_exchange_weak_explicit(at, &old, next, memory_order_relaxed, memory_order_relaxed));

@@ -541,5 +541,5 @@ UNIT_MAIN(BOTH(an_item_is_read_as_it_was_put), BOTH(put_replaces_and_del_removes
 	  BOTH(archive_pages_go_both_ways), BOTH(archive_bounds_of_time_include_their_ends),
 	  BOTH(archive_filters_by_bare_or_full_peer), BOTH(archive_counts_the_whole_result_and_names_its_ends),
 	  BOTH(archive_finds_rows_by_id_oldest_first), BOTH(archive_refuses_bounds_that_are_no_rows),
-	  BOTH(archive_trim_removes_older_rows_of_one_owner), 
+	  BOTH(archive_trim_removes_older_rows_of_one_owner),
 	  BOTH(a_row_comes_back_whole), BOTH(random_batches_agree_with_a_plain_array));

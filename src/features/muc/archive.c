@@ -129,6 +129,13 @@ void room_remember(struct room *r, uint64_t key, uint64_t id)
 	r->seen[r->seen_at++ % MUC_SEEN] = (struct seen){ key, id };
 }
 
+/* While loading, rows older than those remembered so far: from the back, so that they are the first to be overwritten. */
+static void remember_old(struct room *r, uint64_t key, uint64_t id)
+{
+	if (key && r->seen && r->seen_at + r->seen_old < MUC_SEEN)
+		r->seen[MUC_SEEN - ++r->seen_old] = (struct seen){ key, id };
+}
+
 /* ---- history ---- */
 
 static void hist_clear(struct hist *h)
@@ -175,6 +182,14 @@ void room_history_load(struct room *r, const struct archive_found *row)
 	packed = blob_new(row->stanza.p, row->stanza.n);
 	room_history_add(r, packed, archive_id_ms(row->id));
 	blob_unref(packed);
+}
+
+void room_seen_load(struct room *r, const struct archive_found *row)
+{
+	struct stanza st;
+
+	if (row->with_full.p && !stanza_unpack(row->stanza, &st))
+		remember_old(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
 }
 
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms)
@@ -268,7 +283,7 @@ void room_history_free(struct room *r)
 	r->hist_at = r->hist_n = 0;
 	free(r->seen);
 	r->seen = NULL;
-	r->seen_at = 0;
+	r->seen_at = r->seen_old = 0;
 }
 
 /* ---- queries ---- */

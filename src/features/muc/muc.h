@@ -22,7 +22,8 @@ enum {
 	MUC_INVITES_MAX = 20,	    /* of one message */
 	MUC_WAITING_MAX = 1000,	    /* stanzas that wait while a room loads */
 	MUC_IQS_MAX = 128,	    /* requests between occupants that wait for their answer, per room */
-	MUC_SEEN = 256,		    /* messages that a retry is compared with */
+	MUC_SEEN = 1024,	    /* messages that a retry is compared with */
+	MUC_SEEN_PAGES = 4,	    /* of the archive, read for them when the room is loaded */
 	MUC_IDLE_MS = 60000,	    /* an empty persistent room leaves memory after this */
 	MUC_LOCK_MS = 300000,	    /* then a new room gets its default configuration */
 	MUC_LIST_MAX = 100,	    /* rooms of one page of the service's items */
@@ -102,7 +103,8 @@ struct room {
 	struct hist hist[MUC_HISTORY_MAX]; /* ring */
 	uint32_t hist_at, hist_n;
 	struct seen *seen; /* MUC_SEEN; NULL: nothing yet */
-	uint32_t seen_at;
+	uint32_t seen_at, seen_old; /* next place from the front; places used from the back, by older rows at loading */
+	uint32_t pages;		    /* read while loading */
 	struct iq_wait **iqs; /* ring of MUC_IQS_MAX; NULL: none yet */
 	uint32_t iqs_at;
 	struct parcel *first_waiting, *last_waiting;
@@ -218,6 +220,8 @@ uint64_t seen_key(struct jid real, const struct stanza *st, struct str content);
 void room_remember(struct room *r, uint64_t key, uint64_t id);
 void room_history_add(struct room *r, struct blob *packed, uint64_t ms);
 /* A row of the archive while the room loads, oldest first. */
+/* A row older than those of room_history_load, for retries only. Newest first. */
+void room_seen_load(struct room *r, const struct archive_found *row);
 void room_history_load(struct room *r, const struct archive_found *row);
 void room_history_send(struct room *r, struct seat *to, const struct xml *limits);
 /* The payload of a message as unpacked, with the time when it was said (§7.2.13). New reference. */

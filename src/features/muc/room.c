@@ -16,7 +16,6 @@
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
-enum { HISTORY_ROWS = 250 /* read when a room loads: for newcomers and retries */ };
 
 /* ---- affiliations ---- */
 
@@ -469,9 +468,12 @@ static void load_failed(struct room *r)
 	settle(r);
 }
 
+static void ask_rows(struct room *r, uint64_t before_id);
+
 static void on_rows(struct shard *s, void *arg, int status, const struct archive_page *page)
 {
 	struct room *r = loading_room(s, arg);
+	bool first = r && r->pages++ == 0;
 
 	if (!r)
 		return;
@@ -479,10 +481,28 @@ static void on_rows(struct shard *s, void *arg, int status, const struct archive
 		load_failed(r);
 		return;
 	}
-	for (size_t i = 0; i < page->n; i++)
+	for (size_t i = 0; first && i < page->n; i++)
 		room_history_load(r, &page->v[i]);
+	for (size_t i = page->n; !first && i-- > 0;)
+		room_seen_load(r, &page->v[i]);
+	if (!page->complete && page->n && r->pages < MUC_SEEN_PAGES) {
+		ask_rows(r, page->v[0].id);
+		return;
+	}
 	r->state = ROOM_OPEN;
 	run(r, NULL);
+}
+
+static void ask_rows(struct room *r, uint64_t before_id)
+{
+	struct archive_query q = { .owner = r->jid.full, .end_id = UINT64_MAX, .before_id = before_id, .backward = true,
+		.limit = STORE_PAGE_MAX };
+	char *name = str_dup(r->jid.full);
+
+	if (store_query(r->core->env->store, r->core->shard, &q, on_rows, name)) {
+		free(name);
+		load_failed(r);
+	}
 }
 
 static void load_item(struct room *r, const struct store_item *item)
@@ -498,8 +518,6 @@ static void load_item(struct room *r, const struct store_item *item)
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct room *r = loading_room(s, arg);
-	struct archive_query q = { .end_id = UINT64_MAX, .before_id = UINT64_MAX, .backward = true, .limit = HISTORY_ROWS };
-	char *name;
 
 	if (!r)
 		return;
@@ -511,12 +529,8 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 		room_clear(r);
 		run(r, NULL);
 	} else {
-		q.owner = r->jid.full;
-		name = str_dup(r->jid.full);
-		if (store_query(r->core->env->store, s, &q, on_rows, name)) {
-			free(name);
-			load_failed(r);
-		}
+		r->pages = 0;
+		ask_rows(r, UINT64_MAX);
 	}
 }
 

@@ -48,7 +48,7 @@ export async function startServer() {
     child.on("exit", (status) => fail(new Error(`the server ended with ${status}`)));
   });
   const stop = async () => {
-    if (child.exitCode === null && child.pid) {
+    if (child.exitCode === null && child.signalCode === null && child.pid) {
       const ended = new Promise((done) => child.once("exit", done));
       child.kill("SIGTERM");
       await ended;
