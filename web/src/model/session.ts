@@ -35,7 +35,10 @@ const [restoring, setRestoring] = createSignal(true);
 /** Why the last session ended without us asking for it: a condition of RFC 6120, or "". */
 const [endedBecause, setEndedBecause] = createSignal("");
 
-export { me, status, restoring, endedBecause };
+/** Whether the client itself may be shown; not yet while the first sign-in is tried. */
+const [signedIn, setSignedIn] = createSignal(false);
+
+export { me, status, restoring, endedBecause, signedIn };
 export const isOnline = (): boolean => status().at === "online";
 
 export const events = {
@@ -198,6 +201,7 @@ export async function signIn(name: string, secret: string): Promise<string> {
   const result = await outcome;
   if (result.at === "online") {
     signingIn = undefined;
+    setSignedIn(true);
     return "";
   }
   await leave(false);
@@ -210,6 +214,7 @@ export async function restore(): Promise<boolean> {
   await agentId();
   const account = await profile?.get<Account>("profile", "account");
   if (account) await start(account.jid, { kind: "token", token: account.token });
+  setSignedIn(account !== undefined);
   setRestoring(false);
   return account !== undefined;
 }
@@ -220,6 +225,7 @@ async function leave(forget: boolean): Promise<void> {
   connection = undefined;
   archiveReader = undefined;
   password = undefined;
+  setSignedIn(false);
   setMe("");
   events.closed.emit();
   db.close();
