@@ -416,6 +416,8 @@ void stream_lost(struct stream *st)
 void stream_alive(struct stream *st)
 {
 	st->pinged = false;
+	if (st->session) /* white space counts too (RFC 6120 §4.6.1) */
+		st->session->active_ms = st->core->shard->loop.now_ms;
 }
 
 static void ask_for_life(struct stream *st)
