@@ -52,6 +52,12 @@ static int gated_begin(struct store_db *db)
 	return pass(WRITES_WAIT, WRITES_FAIL, &gate.writer_waits) ? store_memory.begin(db) : -ENOSPC;
 }
 
+/* Only what never began is rolled back here. */
+static void gated_rollback(struct store_db *db)
+{
+	(void)db;
+}
+
 static int gated_get(struct store_reader *r, struct str owner, struct str kind, struct str key, struct store_items *out)
 {
 	return pass(READS_WAIT, READS_FAIL, &gate.reader_waits) ? store_memory.get(r, owner, kind, key, out) : -EIO;
@@ -84,6 +90,7 @@ static void open_store(struct house *h)
 	must(store_open(&cfg, &h->store, err, sizeof(err)) == 0);
 	gated = store_memory;
 	gated.begin = gated_begin;
+	gated.rollback = gated_rollback;
 	gated.get = gated_get;
 	gated.list = gated_list;
 	gated.query = gated_query;
@@ -140,6 +147,16 @@ static bool turn_all(struct house *h)
 	return any;
 }
 
+/* For a moment, or until a thread of the store or pool has answered. */
+static void await_mail(struct house *h)
+{
+	struct pollfd p[SHARDS_MAX];
+
+	for (int i = 0; i < h->shards.n; i++)
+		p[i] = (struct pollfd){ .fd = h->shards.v[i]->loop.epoll_fd, .events = POLLIN };
+	poll(p, (nfds_t)h->shards.n, 1);
+}
+
 void house_quiet(struct house *h)
 {
 	uint64_t begun = clock_mono_ms();
@@ -153,7 +170,7 @@ void house_quiet(struct house *h)
 		if (!turn_all(h) && settled)
 			return;
 		if (!settled)
-			poll(NULL, 0, 0);
+			await_mail(h);
 		must(clock_mono_ms() - begun < HOUSE_WAIT_MS);
 	}
 }
@@ -236,10 +253,8 @@ void house_account(struct house *h, const char *name)
 	sem_init(&p.done, 0, 0);
 	must(shard_post(h->shards.v[0], &p.mail) == 0);
 	while (sem_trywait(&p.done))
-		if (h->threads)
+		if (h->threads || !turn_all(h))
 			poll(NULL, 0, 1);
-		else
-			turn_all(h);
 	sem_destroy(&p.done);
 }
 
