@@ -51,6 +51,14 @@ struct shard *shard_self(void)
 	return self;
 }
 
+struct shard *shard_play(struct shard *s)
+{
+	struct shard *before = self;
+
+	self = s;
+	return before;
+}
+
 struct shard *shard_of(struct shards *all, struct str bare_jid)
 {
 	return all->v[str_hash_stable(bare_jid) % (unsigned)all->n];

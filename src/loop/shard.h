@@ -63,6 +63,8 @@ void shards_fini(struct shards *all);
 int shard_post(struct shard *to, struct mail *m);
 /* The shard of the calling thread, or NULL. */
 struct shard *shard_self(void);
+/* The calling thread plays this shard (NULL: none) and turns its loop by itself: for tests. Returns the one before. */
+struct shard *shard_play(struct shard *s);
 /* Which shard owns a bare JID: stable hash of its bytes. */
 struct shard *shard_of(struct shards *all, struct str bare_jid);
 

@@ -27,6 +27,7 @@ struct store {
 	uint64_t touched[STORE_BUCKETS]; /* the last batch that wrote to an owner of the bucket */
 	struct read_queue ready, waiting;
 	size_t reads_n;
+	size_t reads_run; /* taken by a reader, the answer not yet posted */
 	size_t wake_at; /* length of the queue that wakes the writer */
 	bool stop_writer, stop_readers;
 

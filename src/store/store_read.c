@@ -128,10 +128,12 @@ void *store_reader_main(void *arg)
 		if (!s->ready.first)
 			s->ready.tail = &s->ready.first;
 		s->reads_n--;
+		s->reads_run++;
 		pthread_mutex_unlock(&s->lock);
 		read_run(s->backend, t->handle, r);
 		store_post(r->from, &r->mail);
 		pthread_mutex_lock(&s->lock);
+		s->reads_run--;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;

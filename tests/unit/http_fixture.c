@@ -63,7 +63,7 @@ void web_connect(struct web *w, struct peer *p)
 	must(http_serve(w->shard, conn_new(w->shard, fd, NULL, NULL)) == 0);
 }
 
-static void send_text(struct web *w, struct peer *p, const char *fmt, va_list args)
+static void __attribute__((format(printf, 3, 0))) send_text(struct web *w, struct peer *p, const char *fmt, va_list args)
 {
 	char *text;
 	int n = vasprintf(&text, fmt, args);
