@@ -22,7 +22,7 @@ test: ## build with sanitizers and run every ring of tests
 	@tools/test
 
 bench: build ## measure beside Prosody and ejabberd (ARGS=--quick: 4 minutes)
-	@ninja -C build -j$(JOBS) anser-load anser-relay
+	@ninja -C build -j$(JOBS) bench/anser-load bench/anser-relay
 	@bench/run $(ARGS)
 
 interop: build ## other people's clients and Smack's conformance suite

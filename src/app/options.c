@@ -21,7 +21,7 @@ const struct option app_options[] = {
 	{ "listen.https", OPT_STRING, "*:8443", 0, 0, NULL,
 		"ADDRESS:PORT for the web client, WebSocket, uploads and API; empty is off." },
 	{ "listen.s2s", OPT_STRING, "", 0, 0, NULL,
-		"ADDRESS:PORT for other servers. Federation is not in this release: leave it empty." },
+		"ADDRESS:PORT for other servers. Federation is not in this release: nothing listens there yet." },
 	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,
 		"PEM file with the certificate chain; empty makes a self-signed one in the data directory." },
 	{ "tls.key", OPT_STRING, "", 0, 0, NULL, "PEM file with the private key of tls.certificate." },
@@ -65,8 +65,6 @@ int options_check(const struct config *c, char *err, size_t err_n)
 {
 	const char *url = config_str(c, "web.public_url");
 
-	if (config_str(c, "listen.s2s")[0])
-		return refuse(err, err_n, "listen.s2s is set, but federation is not in this release; leave it empty");
 	if (!config_str(c, "server.domain")[0])
 		return refuse(err, err_n, "server.domain must not be empty");
 	if (!config_str(c, "tls.certificate")[0] != !config_str(c, "tls.key")[0])

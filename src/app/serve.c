@@ -227,6 +227,8 @@ static void greet(struct server *sv)
 	fflush(stdout);
 	buf_free(&out);
 	memset(sv->start.code, 0, sizeof(sv->start.code));
+	if (config_str(app->config, "listen.s2s")[0])
+		log_warning("federation.absent", "option=listen.s2s next=\"this release does not reach other servers; nothing listens there\"");
 	log_info("server.ready", "version=%s domain=%.*s shards=%d", ANSER_VERSION, STR_ARG(app->accounts.domain), app->shards.n);
 	notify("READY=1");
 }

@@ -32,14 +32,37 @@ bool offline_worthy(const struct stanza *st)
 	return st->flags & (SF_BODY | SF_STORE | SF_RECEIPT | SF_MARKER | SF_PAYLOAD | SF_MUC_USER);
 }
 
+/* How many wait is an item of its own, so that it is known without reading them. */
+static void put_count(struct user *u, struct store_batch *b)
+{
+	char text[12];
+	int n = snprintf(text, sizeof(text), "%u", u->offline_n);
+
+	store_put(b, u->jid.full, STR("spool"), STR_NONE, (struct str){ text, (size_t)n });
+}
+
+void offline_load(struct user *u, struct str key, struct str value)
+{
+	uint64_t n;
+
+	if (key.n == 0 && !str_u64(value, UINT32_MAX, &n))
+		u->offline_n = (uint32_t)n;
+}
+
+bool offline_is_full(const struct user *u)
+{
+	return u->offline_n >= OFFLINE_MAX;
+}
+
 void offline_store(struct transit *t)
 {
 	struct blob *packed = stanza_pack(t->st);
-	char key[KEY_N + 1];
-
 	bool own = jid_bare_eq(t->st->from, t->st->to);
 	uint64_t id = t->id ? t->id : own ? t->sent_id : 0;
+	char key[KEY_N + 1];
 
+	t->user->offline_n++;
+	put_count(t->user, transit_batch(t));
 	store_put(transit_batch(t), t->user->jid.full, STR("offline"), key_of(key, id ? id : archive_id_new(t->core), id != 0),
 		blob_view(packed));
 	blob_unref(packed);
@@ -53,6 +76,9 @@ static void forget(struct user *u, uint64_t id)
 
 	store_del(b, u->jid.full, STR("offline"), key_of(key, id, true));
 	store_del(b, u->jid.full, STR("offline"), key_of(key, id, false));
+	if (u->offline_n)
+		u->offline_n--;
+	put_count(u, b);
 	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
 }
 
@@ -200,6 +226,8 @@ static void keep(struct user *u, struct stanza *st, uint64_t at_ms)
 {
 	struct transit t = { .core = u->core, .user = u, .st = st };
 
+	if (offline_is_full(u))
+		return; /* the archive has it */
 	add_delay(u->core, st, at_ms);
 	offline_store(&t);
 	transit_finish(&t);

@@ -9,6 +9,10 @@ enum { OFFLINE_MAX = 1000, OFFLINE_PAGE = 100 };
 
 /* Is this message worth keeping (RFC 6121 §8.5.2.2, XEP-0160 §3, XEP-0334)? */
 bool offline_worthy(const struct stanza *st);
+/* OFFLINE_MAX messages wait already. */
+bool offline_is_full(const struct user *u);
+/* Reads the number that waits while the user loads: kind "spool". */
+void offline_load(struct user *u, struct str key, struct str value);
 /* Puts the message of t into its batch. */
 void offline_store(struct transit *t);
 /* Sends everything kept, oldest first, to a session that just became available. Rows go when the client acknowledged them

@@ -15,6 +15,7 @@ struct user {
 	struct jid jid; /* bare, own bytes */
 	struct core *core;
 	enum user_state state;
+	uint32_t offline_n;	/* messages kept for the next sign-in */
 	bool leaving;		/* the account is being removed: treated as absent, nothing is written */
 	bool admin;		/* administrator of the server */
 	uint8_t loads;		/* store answers still to come */

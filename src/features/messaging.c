@@ -89,9 +89,17 @@ static enum verdict fanout(struct transit *t)
 
 static enum verdict offline(struct transit *t)
 {
-	if (!t->delivered && offline_worthy(t->st))
+	if (t->delivered || !offline_worthy(t->st))
+		return PASS;
+	if (!offline_is_full(t->user)) {
 		t->offline = true;
-	return PASS;
+		return PASS;
+	}
+	t->reason = "too many offline messages";
+	if (t->id) /* the archive keeps it */
+		return PASS;
+	router_error(t->core, t->st, ERR_SERVICE_UNAVAILABLE, "Too many messages wait for this person already.");
+	return STOP;
 }
 
 static const struct spec specs[] = { { "RFC 6121", "2011-03" }, { "XEP-0160", "1.0.1" }, { "XEP-0359", "0.7.0" },
@@ -105,5 +113,7 @@ const struct feature feature_messaging = {
 	.disco_server = disco_server,
 	.disco_account = disco_account,
 	.send = { [SEND_STAMP] = stamp },
+	.user_kind = "spool",
+	.user_item = offline_load,
 	.deliver = { [DELIVER_FANOUT] = fanout, [DELIVER_OFFLINE] = offline },
 };

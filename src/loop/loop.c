@@ -14,7 +14,7 @@ enum {
 		8, /* deferred work that defers more work is run in the same turn this often */
 	/* Deferred work is mostly output. When it is long (a message to a thousand occupants), some input is looked at in
 	 * between: what it adds to connections that still wait leaves in the same record and system call. */
-	DEFER_PER_TURN = 256,
+	DEFER_PER_TURN = 128,
 	EVENTS_BETWEEN = 32,
 };
 

@@ -7,15 +7,13 @@
 #include "base/mem.h"
 #include "proto/xml/reader.h"
 #include "proto/xmpp/ns.h"
-#include "xmpp/stream.h"
+#include "xmpp/input.h"
 
 struct c2s {
 	struct stream st;
 	struct xml_reader *reader;
-	struct buf waiting; /* input behind a step that waits */
-	struct deferred gone;
 	struct tls_ctx *(*tls)(void);
-	bool feeding, restart;
+	bool restart;
 };
 
 static struct c2s *of(struct stream *st)
@@ -23,30 +21,10 @@ static struct c2s *of(struct stream *st)
 	return container_of(st, struct c2s, st);
 }
 
-static void free_c2s(struct deferred *d)
+static void link_free(struct stream *st)
 {
-	struct c2s *c = container_of(d, struct c2s, gone);
-
-	stream_fini(&c->st);
-	xml_reader_free(c->reader);
-	buf_free(&c->waiting);
-	free(c);
-}
-
-static void link_end(struct stream *st)
-{
-	struct c2s *c = of(st);
-
-	if (st->conn)
-		conn_close(st->conn);
-	st->conn = NULL;
-	timer_cancel(&st->core->shard->loop, &st->timer);
-	if (st->busy) {
-		st->dead = true;
-		return;
-	}
-	c->gone.run = free_c2s;
-	loop_defer(&st->core->shard->loop, &c->gone);
+	xml_reader_free(of(st)->reader);
+	free(of(st));
 }
 
 static void link_write(struct stream *st, struct str bytes)
@@ -91,30 +69,6 @@ static void link_restart(struct stream *st)
 	of(st)->restart = true;
 }
 
-static bool takes_input(const struct c2s *c)
-{
-	return !c->st.busy && !c->st.pauses && c->st.state != STREAM_CLOSED;
-}
-
-static void pull(struct c2s *c);
-
-static void link_wake(struct stream *st)
-{
-	struct c2s *c = of(st);
-	struct buf waiting;
-
-	if (c->feeding)
-		return;
-	pull(c);
-	while (c->waiting.n && takes_input(c)) {
-		waiting = c->waiting;
-		c->waiting = (struct buf){ 0 };
-		xml_reader_feed(c->reader, buf_view(&waiting));
-		pull(c);
-		buf_free(&waiting);
-	}
-}
-
 static void on_starttls(struct stream *st)
 {
 	struct c2s *c = of(st);
@@ -123,25 +77,14 @@ static void on_starttls(struct stream *st)
 	/* Bytes behind <starttls/> were sent in the clear, perhaps by somebody else: RFC 6120 §5.4.3.3. */
 	if (xml_reader_rest_input(c->reader).n || !ctx || conn_start_tls(st->conn, ctx)) {
 		tls_ctx_unref(ctx);
-		link_end(st);
 		st->state = STREAM_CLOSED;
+		input_end(st);
 		return;
 	}
 	tls_ctx_unref(ctx);
 	st->secure = true;
 	c->restart = true;
 }
-
-static const struct stream_link tcp_link = {
-	.write = link_write,
-	.write_two = link_write_two,
-	.write_open = link_write_open,
-	.write_close = link_write_close,
-	.end = link_end,
-	.restart = link_restart,
-	.starttls = on_starttls,
-	.wake = link_wake,
-};
 
 static void handle(struct c2s *c, struct xml_event *ev)
 {
@@ -177,55 +120,45 @@ static void restart(struct c2s *c, struct arena *a)
 	xml_reader_feed(c->reader, rest);
 }
 
-/* Takes events until the input is used up or has to wait. */
-static void pull(struct c2s *c)
+static void link_feed(struct stream *st, struct str bytes)
 {
-	struct arena *a = core_arena(c->st.core);
-	struct xml_event ev = { .kind = XML_SPACE };
+	xml_reader_feed(of(st)->reader, bytes);
+}
 
-	c->feeding = true;
-	while (takes_input(c) && ev.kind != XML_NONE) {
-		struct arena_mark mark = arena_mark(a);
-		bool was_authed = c->st.authed;
+static bool link_take(struct stream *st, struct arena *a)
+{
+	struct c2s *c = of(st);
+	struct xml_event ev;
+	bool was_authed = st->authed;
 
-		xml_reader_next(c->reader, a, &ev);
-		handle(c, &ev);
-		if (c->restart && c->st.state != STREAM_CLOSED) {
-			restart(c, a); /* its input stays in the arena */
-			continue;
-		}
-		if (c->st.authed && !was_authed)
-			xml_reader_limits(c->reader, &XML_LIMITS_STREAM);
-		arena_release(a, mark);
+	xml_reader_next(c->reader, a, &ev);
+	handle(c, &ev);
+	if (c->restart && st->state != STREAM_CLOSED) {
+		restart(c, a);
+		st->restarted = true;
+	} else if (st->authed && !was_authed) {
+		xml_reader_limits(c->reader, &XML_LIMITS_STREAM);
 	}
-	c->feeding = false;
-	if (ev.kind != XML_NONE)
-		xml_reader_keep_input(c->reader);
+	return ev.kind != XML_NONE || st->restarted;
 }
 
-static void on_data(struct conn *conn, struct str bytes)
+static void link_keep(struct stream *st)
 {
-	struct c2s *c = conn_owner(conn);
-
-	stream_alive(&c->st);
-	if (!takes_input(c))
-		buf_str(&c->waiting, bytes);
-	else {
-		xml_reader_feed(c->reader, bytes);
-		pull(c);
-	}
+	xml_reader_keep_input(of(st)->reader);
 }
 
-static void on_close(struct conn *conn, int err)
-{
-	struct c2s *c = conn_owner(conn);
-
-	(void)err;
-	c->st.conn = NULL;
-	stream_lost(&c->st);
-}
-
-static const struct conn_handler handler = { .on_data = on_data, .on_close = on_close };
+static const struct stream_link tcp_link = {
+	.write = link_write,
+	.write_two = link_write_two,
+	.write_open = link_write_open,
+	.write_close = link_write_close,
+	.restart = link_restart,
+	.starttls = on_starttls,
+	.free = link_free,
+	.feed = link_feed,
+	.take = link_take,
+	.keep = link_keep,
+};
 
 void c2s_accept(struct shard *s, struct conn *conn, bool tls, struct tls_ctx *(*ctx)(void))
 {
@@ -236,5 +169,5 @@ void c2s_accept(struct shard *s, struct conn *conn, bool tls, struct tls_ctx *(*
 	c->tls = ctx;
 	c->reader = xml_reader_new(&XML_LIMITS_UNAUTH);
 	stream_init(&c->st, s->core, tls);
-	conn_handler_set(conn, &handler, c);
+	conn_handler_set(conn, &input_handler, &c->st);
 }

@@ -13,6 +13,7 @@
 #include "crypto/random.h"
 #include "proto/xmpp/ns.h"
 #include "xmpp/bind.h"
+#include "xmpp/input.h"
 #include "xmpp/sasl.h"
 
 static void on_timer(struct timer *t);
@@ -31,6 +32,7 @@ void stream_fini(struct stream *st)
 	timer_cancel(&st->core->shard->loop, &st->timer);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
+	buf_free(&st->waiting);
 	free(st->node);
 	free(st->client);
 	free(st->token);
@@ -83,7 +85,7 @@ void stream_error(struct stream *st, const char *condition, const char *text)
 		session_link_lost(s, false);
 	}
 	st->link->write_close(st);
-	st->link->end(st);
+	input_end(st);
 }
 
 void stream_xml_error(struct stream *st, int error)
@@ -124,14 +126,14 @@ bool stream_woken(struct stream *st)
 		conn_resume(st->conn);
 		return true;
 	}
-	st->link->end(st);
+	input_end(st);
 	return false;
 }
 
 void stream_proceed(struct stream *st)
 {
 	if (!st->busy && st->state != STREAM_CLOSED)
-		st->link->wake(st);
+		input_wake(st);
 }
 
 static void on_moved(struct shard *s, struct conn *c, void *owner)
@@ -265,10 +267,8 @@ void stream_opened(struct stream *st, const struct xml *head)
 		stream_error(st, "bad-format", "A stream head was not expected here.");
 		return;
 	}
-	if (!st->opened || !st->link->websocket || st->state == STREAM_START || st->authed) {
-		st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
-		st->opened = true;
-	}
+	st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
+	st->opened = true;
 	if (!head_ok(st, head))
 		return;
 	free(st->from);
@@ -376,7 +376,7 @@ static void close_now(struct stream *st)
 	if (s)
 		session_link_lost(s, false);
 	st->link->write_close(st);
-	st->link->end(st);
+	input_end(st);
 }
 
 static void on_drained(struct session *s, void *arg)
@@ -415,12 +415,14 @@ void stream_lost(struct stream *st)
 	st->state = STREAM_CLOSED;
 	if (s)
 		session_link_lost(s, true);
-	st->link->end(st);
+	input_end(st);
 }
 
 void stream_alive(struct stream *st)
 {
 	st->pinged = false;
+	if (st->session) /* white space counts too (RFC 6120 §4.6.1) */
+		st->session->active_ms = st->core->shard->loop.now_ms;
 }
 
 static void ask_for_life(struct stream *st)

@@ -35,12 +35,14 @@ struct stream_link {
 	void (*write_two)(struct stream *st, struct str head, struct str tail); /* one stanza in two parts */
 	void (*write_open)(struct stream *st, struct str id, struct str to); /* our stream head */
 	void (*write_close)(struct stream *st);
-	/* Flushes and closes the connection if it is there. The stream's memory goes at the end of the turn, or, while it is busy,
-	 * when it is woken (dead is set meanwhile). */
-	void (*end)(struct stream *st);
 	void (*restart)(struct stream *st);    /* the next bytes are a new stream */
 	void (*starttls)(struct stream *st);   /* NULL: this transport is secure already */
-	void (*wake)(struct stream *st);	      /* busy is over: hand over what waited */
+	void (*close)(struct stream *st);      /* last words before the connection is closed; NULL: none */
+	void (*free)(struct stream *st);       /* the memory that the stream is embedded in */
+	/* Input, for xmpp/input: bytes to be read; hands one event to the stream (false: all is read); keeps what is not read yet. */
+	void (*feed)(struct stream *st, struct str bytes);
+	bool (*take)(struct stream *st, struct arena *a);
+	void (*keep)(struct stream *st);
 	bool websocket;
 };
 
@@ -54,6 +56,9 @@ struct stream {
 	enum stream_state state;
 	uint8_t tries;
 	uint8_t pauses;
+	struct buf waiting;	/* input that came while the stream waited */
+	struct deferred gone;
+	bool pulling, restarted;
 	bool secure, authed;
 	bool opened;		/* our stream head is out */
 	bool busy;		/* an answer is due from elsewhere: input waits */

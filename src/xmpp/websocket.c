@@ -8,14 +8,11 @@
 #include "base/mem.h"
 #include "proto/http/websocket.h"
 #include "proto/xmpp/ns.h"
-#include "xmpp/stream.h"
+#include "xmpp/input.h"
 
 struct socket {
 	struct stream st;
 	struct ws_reader *reader;
-	struct buf waiting; /* input behind a step that waits */
-	struct deferred gone;
-	bool pulling;
 	bool close_sent; /* a WebSocket close frame is out */
 };
 
@@ -24,14 +21,10 @@ static struct socket *of(struct stream *st)
 	return container_of(st, struct socket, st);
 }
 
-static void free_socket(struct deferred *d)
+static void link_free(struct stream *st)
 {
-	struct socket *w = container_of(d, struct socket, gone);
-
-	stream_fini(&w->st);
-	ws_reader_free(w->reader);
-	buf_free(&w->waiting);
-	free(w);
+	ws_reader_free(of(st)->reader);
+	free(of(st));
 }
 
 static void close_frame(struct socket *w, unsigned code)
@@ -43,21 +36,9 @@ static void close_frame(struct socket *w, unsigned code)
 	conn_dirty(w->st.conn);
 }
 
-static void link_end(struct stream *st)
+static void link_close(struct stream *st)
 {
-	struct socket *w = of(st);
-
-	close_frame(w, WS_NORMAL);
-	if (st->conn)
-		conn_close(st->conn);
-	st->conn = NULL;
-	timer_cancel(&st->core->shard->loop, &st->timer);
-	if (st->busy) {
-		st->dead = true;
-		return;
-	}
-	w->gone.run = free_socket;
-	loop_defer(&st->core->shard->loop, &w->gone);
+	close_frame(of(st), WS_NORMAL);
 }
 
 static void link_write(struct stream *st, struct str bytes)
@@ -117,11 +98,6 @@ static void link_restart(struct stream *st)
 	(void)st; /* the client's next <open/> is the new stream (RFC 7395 §3.5) */
 }
 
-static bool takes_input(const struct socket *w)
-{
-	return !w->st.busy && !w->st.pauses && w->st.state != STREAM_CLOSED;
-}
-
 static void on_text(struct socket *w, struct str text)
 {
 	struct stream *st = &w->st;
@@ -170,41 +146,26 @@ static void handle(struct socket *w, const struct ws_event *ev)
 	}
 }
 
-static void pull(struct socket *w)
+static void link_feed(struct stream *st, struct str bytes)
 {
-	struct arena *a = core_arena(w->st.core);
-	struct ws_event ev = { .kind = WS_PING };
-
-	w->pulling = true;
-	while (takes_input(w) && ev.kind != WS_NONE) {
-		struct arena_mark mark = arena_mark(a);
-
-		ws_reader_next(w->reader, a, conn_out(w->st.conn), &ev);
-		if (ev.kind == WS_PING)
-			conn_dirty(w->st.conn);
-		handle(w, &ev);
-		arena_release(a, mark);
-	}
-	w->pulling = false;
-	if (ev.kind != WS_NONE && w->st.state != STREAM_CLOSED)
-		ws_reader_keep_input(w->reader);
+	ws_reader_feed(of(st)->reader, bytes);
 }
 
-static void link_wake(struct stream *st)
+static bool link_take(struct stream *st, struct arena *a)
 {
 	struct socket *w = of(st);
-	struct buf waiting;
+	struct ws_event ev;
 
-	if (w->pulling)
-		return;
-	pull(w);
-	while (w->waiting.n && takes_input(w)) {
-		waiting = w->waiting;
-		w->waiting = (struct buf){ 0 };
-		ws_reader_feed(w->reader, buf_view(&waiting));
-		pull(w);
-		buf_free(&waiting);
-	}
+	ws_reader_next(w->reader, a, conn_out(st->conn), &ev);
+	if (ev.kind == WS_PING)
+		conn_dirty(st->conn);
+	handle(w, &ev);
+	return ev.kind != WS_NONE;
+}
+
+static void link_keep(struct stream *st)
+{
+	ws_reader_keep_input(of(st)->reader);
 }
 
 static const struct stream_link websocket_link = {
@@ -212,35 +173,14 @@ static const struct stream_link websocket_link = {
 	.write_two = link_write_two,
 	.write_open = link_write_open,
 	.write_close = link_write_close,
-	.end = link_end,
 	.restart = link_restart,
-	.wake = link_wake,
+	.close = link_close,
+	.free = link_free,
+	.feed = link_feed,
+	.take = link_take,
+	.keep = link_keep,
 	.websocket = true,
 };
-
-static void on_data(struct conn *conn, struct str bytes)
-{
-	struct socket *w = conn_owner(conn);
-
-	stream_alive(&w->st);
-	if (!takes_input(w)) {
-		buf_str(&w->waiting, bytes);
-		return;
-	}
-	ws_reader_feed(w->reader, bytes);
-	pull(w);
-}
-
-static void on_close(struct conn *conn, int err)
-{
-	struct socket *w = conn_owner(conn);
-
-	(void)err;
-	w->st.conn = NULL;
-	stream_lost(&w->st);
-}
-
-static const struct conn_handler handler = { .on_data = on_data, .on_close = on_close };
 
 int websocket_accept(struct shard *s, struct conn *c, const struct http_request *req, struct str early)
 {
@@ -255,8 +195,8 @@ int websocket_accept(struct shard *s, struct conn *c, const struct http_request 
 	w->st.conn = c;
 	w->reader = ws_reader_new(STANZA_BYTES_MAX);
 	stream_init(&w->st, s->core, true);
-	conn_handler_set(c, &handler, w);
+	conn_handler_set(c, &input_handler, &w->st);
 	if (early.n)
-		on_data(c, early);
+		input_bytes(&w->st, early);
 	return 0;
 }

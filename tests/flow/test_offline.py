@@ -133,3 +133,23 @@ def the_feature_is_announced(stage):
     a = stage.online()
     features, _ = disco(a, 'localhost')
     check('msgoffline' in features, 'XEP-0160 §4: msgoffline is not announced')
+
+
+def no_more_than_a_thousand_wait(stage):
+    """The spool is bounded; what the archive keeps is not lost by that."""
+    acc = stage.account()
+    a = stage.online()
+    for i in range(1005):
+        a.send(f'<message to="{acc.jid}" type="chat" id="n{i}"><body>{i}</body></message>')
+    a.settle(acc.jid)
+    b = stage.client(acc).login()
+    b.present('', 0)
+    for _ in range(12):  # they come in pages, each behind a question to the store
+        b.settle()
+    waited = [e['id'] for e in b.queue if e.name == 'message']
+    equal(len(waited), 1000, 'offline messages')
+    equal(waited[-1], 'n999')
+    fin = b.set(f'<query xmlns="{MAM}"><set xmlns="{RSM}"><max>1</max><before/></set></query>').find('fin')
+    check(fin is not None, 'no archive')
+    last = [e.find('result/forwarded/message') for e in b.queue if e.find('result', MAM) is not None]
+    equal(last[0]['id'], 'n1004', 'the newest in the archive')

@@ -107,7 +107,6 @@ TEST(holds_rules_over_several_options)
 	static const struct {
 		const char *name, *value, *want;
 	} rows[] = {
-		{ "listen.s2s", "*:5269", "federation is not in this release" },
 		{ "server.domain", "", "must not be empty" },
 		{ "tls.key", "/k.pem", "go together" },
 		{ "web.public_url", "http://a", "must be https://" },

@@ -201,8 +201,37 @@ TEST(work_that_defers_itself_goes_on_but_lets_events_through)
 	end();
 }
 
+TEST(much_deferred_work_lets_events_through_and_all_of_it_runs)
+{
+	enum { MANY = 1000 };
+	struct later *all = mem_zalloc(MANY * sizeof(*all));
+	struct ready *r;
+	const char *e;
+
+	begin();
+	for (int i = 0; i < MANY; i++) {
+		all[i] = (struct later){ .deferred.run = on_later, .name = "." };
+		loop_defer(&loop, &all[i].deferred);
+	}
+	assert_int_equal(loop_turn(&loop, -1), 0);
+	assert_in_range(trace.n, 1, MANY - 1);
+	r = ready_new("e");
+	while (trace.n < MANY + 1)
+		assert_int_equal(loop_turn(&loop, 0), 0);
+	assert_int_equal(trace.n, MANY + 1);
+	e = memchr(trace.p, 'e', trace.n);
+	assert_non_null(e);
+	assert_true(e < trace.p + MANY);
+	assert_true(list_empty(&loop.deferred));
+	close(r->watch.fd);
+	free(r);
+	free(all);
+	end();
+}
+
 UNIT_MAIN(cmocka_unit_test(timers_fire_in_order_of_time),
 	cmocka_unit_test(a_timer_that_sets_itself_for_now_does_not_hold_the_turn),
 	cmocka_unit_test(a_watch_removed_by_another_one_is_not_called),
 	cmocka_unit_test(deferred_work_runs_once_at_the_end_of_the_turn),
-	cmocka_unit_test(work_that_defers_itself_goes_on_but_lets_events_through));
+	cmocka_unit_test(work_that_defers_itself_goes_on_but_lets_events_through),
+	cmocka_unit_test(much_deferred_work_lets_events_through_and_all_of_it_runs));

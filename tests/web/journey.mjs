@@ -246,6 +246,28 @@ async function thirdPerson(browser, server, alice, bob, at, look) {
     equal(await carol.message("can you hear me?").count(), 1, "copies of the message");
     equal(carol.problems, [], "problems");
   });
+  await step(`${at}: a new password works at once, and the old one no longer`, async () => {
+    await carol.page.goto(`${carol.origin}/settings`);
+    await carol.page.getByLabel("New password").fill("carol has a new pass phrase");
+    await carol.page.getByRole("button", { name: "Change password" }).click();
+    await carol.page.getByText("Password changed").first().waitFor();
+    await carol.reload();
+    await carol.page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+    await carol.openChat("bob");
+    await carol.write("still here");
+    await bob.openChat("Carol 卡罗");
+    await bob.sees("still here");
+    await carol.page.goto(`${carol.origin}/settings`);
+    await carol.page.getByRole("button", { name: "Sign out" }).click();
+    await carol.page.getByRole("dialog", { name: "Sign out" }).getByRole("button", { name: "Sign out" }).click();
+    await carol.page.getByLabel("Name", { exact: true }).fill("carol");
+    await carol.page.getByLabel("Password", { exact: true }).fill("carol likes long pass phrases");
+    await carol.page.getByRole("button", { name: "Sign in" }).click();
+    await carol.page.getByRole("alert").filter({ hasText: "Name and password do not match." }).waitFor();
+    await carol.page.getByLabel("Password", { exact: true }).fill("carol has a new pass phrase");
+    await carol.page.getByRole("button", { name: "Sign in" }).click();
+    await carol.page.getByRole("heading", { name: "Chats" }).waitFor();
+  });
   if (hasFailed()) await report(server, at, [carol]);
   await carol.close();
 }

@@ -280,6 +280,7 @@ static struct str lowered(struct arena *a, struct str s)
 {
 	char *p = arena_alloc(a, s.n + 1);
 
+	must(s.p || !s.n);
 	for (size_t i = 0; i < s.n; i++)
 		p[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 : s.p[i]);
 	return (struct str){ p, s.n };

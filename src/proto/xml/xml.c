@@ -22,7 +22,7 @@ struct xml *xml_new(struct arena *a, const char *name, const char *ns)
 
 void xml_append(struct xml *parent, struct xml *child)
 {
-	must(!child->parent && !child->next);
+	must(parent && !child->parent && !child->next);
 	child->parent = parent;
 	if (parent->last)
 		parent->last->next = child;
@@ -155,7 +155,7 @@ static void copy_attrs(struct arena *a, const struct xml *el, struct xml *out)
 static struct xml *copy_node(
 	struct arena *a, const struct xml *el, const struct xml *parent_from, struct xml *parent_to)
 {
-	bool shared = parent_from && str_eq(parent_from->ns, el->ns);
+	bool shared = parent_from && parent_to && str_eq(parent_from->ns, el->ns);
 	struct xml *out;
 
 	if (!el->name.n) {
@@ -181,6 +181,7 @@ struct xml *xml_copy(struct arena *a, const struct xml *el)
 			while (from != el && !from->next) {
 				from = from->parent;
 				to = to->parent;
+				must(to);
 			}
 			if (from == el)
 				return top;

@@ -91,7 +91,7 @@ static int prep(struct arena *a, struct str in, const Stringprep_profile *profil
 {
 	char once[PREP_ROOM], twice[PREP_ROOM];
 
-	if (!fits(in) || memchr(in.p, 0, in.n) || !utf8_valid(in))
+	if (!fits(in) || !in.p || memchr(in.p, 0, in.n) || !utf8_valid(in))
 		return -EBADMSG;
 	memcpy(once, in.p, in.n);
 	once[in.n] = 0;

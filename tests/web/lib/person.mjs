@@ -67,7 +67,7 @@ class Person {
 
   async openChat(name) {
     await this.toList();
-    await this.page.getByRole("navigation").getByRole("link", { name: new RegExp(`^${name}\\b`) }).click();
+    await this.page.getByRole("navigation").getByRole("link", { name: new RegExp(`^${name}(?!\\p{L})`, "u") }).click();
     await this.page.getByRole("textbox", { name: `Message ${name}` }).waitFor();
   }
 

@@ -4,7 +4,7 @@
 import { ApiError, createAccount, createAdministrator, fetchInvite } from "../wire/api";
 import type { InviteInfo } from "../wire/api";
 import { passwordSet } from "../wire/services";
-import { home, iq, myLocal, signIn } from "./session";
+import { home, iq, myLocal, signIn, signInAgain } from "./session";
 import { loadServer } from "./server";
 
 export const PASSWORD_MIN = 8;
@@ -43,4 +43,5 @@ export async function readInvite(token: string): Promise<InviteInfo | string> {
 
 export async function changePassword(password: string): Promise<void> {
   await iq("set", home(), passwordSet(myLocal(), password));
+  await signInAgain(password);
 }

@@ -8,7 +8,7 @@ import type { El } from "../wire/xml";
 import { bare } from "../wire/jid";
 import { addMessage, chats, peerRead, setArchivePosition, setMessageState, weRead } from "./chats";
 import { createEvent } from "./event";
-import { arrived, bounced } from "./outbox";
+import { arrived, bounced, waitingForPeople } from "./outbox";
 import { seesUs } from "./people";
 import { events, me, now, send } from "./session";
 import { setTyping } from "./typing";
@@ -34,6 +34,15 @@ let following = false;
 /** From now on live messages move the archive position: the gap before them is closed. */
 export function followLive(on: boolean): void {
   following = on;
+  reached = "";
+}
+
+// The position must stay before what we are sending: only so will the next catch-up tell whether it arrived.
+let reached = "";
+
+function movePosition(archiveId: string): void {
+  if (following && archiveId !== "") reached = archiveId;
+  if (!waitingForPeople()) setArchivePosition(reached);
 }
 
 function onMessage(node: El, carbon: "sent" | "received" | undefined): void {
@@ -42,7 +51,7 @@ function onMessage(node: El, carbon: "sent" | "received" | undefined): void {
   const archiveId = message.stanzaId(me());
   const source = carbon === undefined ? "live" : "carbon";
   takeMessage(message, { archiveId, atMs: message.delayMs ?? now(), source });
-  if (following) setArchivePosition(archiveId);
+  movePosition(archiveId);
 }
 
 /** Takes in one message between people. */
@@ -104,6 +113,7 @@ export function installInbox(): void {
     if (node.attr("type") === "headline" || (node.child("x", NS.mucUser) && !node.child("x", NS.mucUser)?.child("invite"))) return;
     onMessage(node, carbon);
   });
+  events.acked.on(() => movePosition(""));
   events.bound.on(() => followLive(false));
   events.closed.on(() => followLive(false));
 }

@@ -118,5 +118,8 @@ export function installOutbox(): void {
   });
 }
 
+/** Whether something to a person is on its way, that the archive may have and we do not know it. */
+export const waitingForPeople = (): boolean => [...rows.values()].some((row) => row.kind === "person");
+
 /** How many messages have not reached the server. */
 export const waitingCount = (): number => rows.size;

@@ -3,7 +3,7 @@
 
 import { createStore, reconcile } from "solid-js/store";
 import { photoHash, readVCard, vcardQuery, vcardSet } from "../wire/vcard";
-import type { Photo } from "../wire/vcard";
+import type { Photo, VCard } from "../wire/vcard";
 import { accountDb, events, iq, isOnline, me } from "./session";
 import { contacts, photoNews } from "./people";
 import { setIdentity } from "./presence";
@@ -93,12 +93,25 @@ export async function squarePicture(file: Blob): Promise<Photo> {
   return { type: "image/jpeg", data: new Uint8Array(await blob.arrayBuffer()) };
 }
 
-/** Changes our name and picture; an undefined photo removes it. */
-export async function saveProfile(name: string, photo: Photo | undefined | "keep"): Promise<void> {
+async function change(edit: (card: VCard) => VCard): Promise<void> {
   const card = readVCard(await iq("get", undefined, vcardQuery));
-  await iq("set", undefined, vcardSet({ name, photo: photo === "keep" ? card.photo : photo, rest: card.rest }));
+  await iq("set", undefined, vcardSet(edit(card)));
   await fetchOwnProfile();
 }
+
+// A card is read, changed and written as a whole: one change at a time, or one would undo the other.
+let changes: Promise<unknown> = Promise.resolve();
+
+function inTurn(edit: (card: VCard) => VCard): Promise<void> {
+  const mine = changes.then(() => change(edit));
+  changes = mine.catch(() => undefined);
+  return mine;
+}
+
+export const saveName = (name: string): Promise<void> => inTurn((card) => ({ ...card, name }));
+
+/** Changes our picture; undefined removes it. */
+export const savePicture = (photo: Photo | undefined): Promise<void> => inTurn((card) => ({ ...card, photo }));
 
 export function installProfiles(): void {
   events.opened.on((db) => {

@@ -35,7 +35,10 @@ const [restoring, setRestoring] = createSignal(true);
 /** Why the last session ended without us asking for it: a condition of RFC 6120, or "". */
 const [endedBecause, setEndedBecause] = createSignal("");
 
-export { me, status, restoring, endedBecause };
+/** Whether the client itself may be shown; not yet while the first sign-in is tried. */
+const [signedIn, setSignedIn] = createSignal(false);
+
+export { me, status, restoring, endedBecause, signedIn };
 export const isOnline = (): boolean => status().at === "online";
 
 export const events = {
@@ -57,6 +60,8 @@ let connection: Connection | undefined;
 let archiveReader: ArchiveReader | undefined;
 let clockOffsetMs = 0;
 let password: string | undefined;
+let tokenSaved: Promise<void> = Promise.resolve();
+let signedInAgain: (() => void) | undefined;
 
 /** The server's idea of now: messages of all devices sort by one clock. */
 export const now = (): number => Date.now() + clockOffsetMs;
@@ -159,12 +164,15 @@ async function start(jid: string, credentials: Credentials): Promise<void> {
       },
       onBound: (full) => {
         void syncClock();
+        void tokenSaved.then(() => signedInAgain?.());
         events.bound.emit(full);
       },
       onResumed: () => events.resumed.emit(),
       onStanza,
       onAcked: (ids) => events.acked.emit(ids),
-      onToken: (token, expiry) => void saveAccount({ jid, token, expiry }),
+      onToken: (token, expiry) => {
+        tokenSaved = saveAccount({ jid, token, expiry });
+      },
       onTokenRefused: otherCredentials,
     },
   });
@@ -193,6 +201,7 @@ export async function signIn(name: string, secret: string): Promise<string> {
   const result = await outcome;
   if (result.at === "online") {
     signingIn = undefined;
+    setSignedIn(true);
     return "";
   }
   await leave(false);
@@ -205,6 +214,7 @@ export async function restore(): Promise<boolean> {
   await agentId();
   const account = await profile?.get<Account>("profile", "account");
   if (account) await start(account.jid, { kind: "token", token: account.token });
+  setSignedIn(account !== undefined);
   setRestoring(false);
   return account !== undefined;
 }
@@ -215,6 +225,7 @@ async function leave(forget: boolean): Promise<void> {
   connection = undefined;
   archiveReader = undefined;
   password = undefined;
+  setSignedIn(false);
   setMe("");
   events.closed.emit();
   db.close();
@@ -252,6 +263,14 @@ export async function takeOver(): Promise<void> {
   setEndedBecause("");
   const account = await profile?.get<Account>("profile", "account");
   if (account) connection?.start({ kind: "token", token: account.token });
+}
+
+/** A new password ends the tokens made with the old one. Resolves when this device has a new one. */
+export function signInAgain(secret: string): Promise<void> {
+  password = secret;
+  connection?.stop();
+  connection?.start({ kind: "password", password: secret });
+  return new Promise((resolve) => (signedInAgain = resolve));
 }
 
 /** The name before the @ of our address. */

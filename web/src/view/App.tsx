@@ -3,7 +3,7 @@ import { createEffect, ErrorBoundary, Match, onMount, Show, Switch } from "solid
 import { startApp } from "../model/app";
 import { go, route } from "../model/router";
 import { server, unreachable } from "../model/server";
-import { me, restoring } from "../model/session";
+import { restoring, signedIn } from "../model/session";
 import { t } from "../model/settings";
 import { Announcer } from "../ui/say";
 import { Button } from "../ui/controls";
@@ -37,15 +37,15 @@ export function App() {
   onMount(() => void startApp());
   // A server without an administrator has nothing else to show; the code may still be typed in.
   createEffect(() => {
-    if (server()?.setupNeeded && !restoring() && me() === "" && route().page === "home") go({ page: "setup", code: "" }, true);
+    if (server()?.setupNeeded && !restoring() && !signedIn() && route().page === "home") go({ page: "setup", code: "" }, true);
   });
   return (
     <ErrorBoundary fallback={<Crashed />}>
       <Switch fallback={<SignIn />}>
         <Match when={restoring() || !server()}><Starting /></Match>
-        <Match when={route().page === "setup" && me() === ""}><Setup /></Match>
+        <Match when={route().page === "setup" && !signedIn()}><Setup /></Match>
         <Match when={route().page === "invited"}><Invited /></Match>
-        <Match when={me() !== ""}><Home /></Match>
+        <Match when={signedIn()}><Home /></Match>
       </Switch>
       <Announcer />
     </ErrorBoundary>

@@ -6,7 +6,7 @@ import { readInvite, register } from "../model/account";
 import type { InviteInfo } from "../model/account";
 import { addContact } from "../model/people";
 import { enter, go, route } from "../model/router";
-import { me } from "../model/session";
+import { me, signedIn } from "../model/session";
 import { t } from "../model/settings";
 import { Avatar } from "../ui/Avatar";
 import { Button, Problem } from "../ui/controls";
@@ -38,7 +38,7 @@ export function Invited() {
         <Match when={GONE.includes(failure())}>
           <h1>{t().door.invitationGone}</h1>
           <p class="soft">{t().door.invitationGoneText}</p>
-          <Button look="quiet" wide onClick={() => go({ page: "home" }, true)}>{me() === "" ? t().door.signIn : t().app.back}</Button>
+          <Button look="quiet" wide onClick={() => go({ page: "home" }, true)}>{signedIn() ? t().app.back : t().door.signIn}</Button>
         </Match>
         <Match when={failure() !== ""}>
           <Problem text={errorText(failure())} />
@@ -75,7 +75,7 @@ function Welcome(props: { readonly token: string; readonly info: InviteInfo }) {
         </div>
       </Show>
       <Show
-        when={me() === ""}
+        when={!signedIn()}
         fallback={
           <>
             <p class="soft">{byServer() ? t().door.alreadyHere(me()) : t().door.invitedSignedIn(props.info.inviterName)}</p>

@@ -2,7 +2,7 @@
 // Our own name and picture.
 
 import { createSignal, Show } from "solid-js";
-import { personName, profile, saveProfile, squarePicture } from "../model/profiles";
+import { personName, profile, saveName, savePicture, squarePicture } from "../model/profiles";
 import { me } from "../model/session";
 import { t } from "../model/settings";
 import { Avatar } from "../ui/Avatar";
@@ -27,7 +27,7 @@ export function ProfileForm() {
         toast(t().settings.notPicture);
         return;
       }
-      await saveProfile(saved(), photo);
+      await savePicture(photo);
     });
   };
   return (
@@ -39,7 +39,7 @@ export function ProfileForm() {
           <div class="row">
             <Button small look="quiet" busy={busy()} onClick={() => picker?.click()}>{t().settings.choosePicture}</Button>
             <Show when={profile(me())?.picture}>
-              <Button small look="plain" onClick={() => run(() => saveProfile(saved(), undefined))}>{t().settings.removePicture}</Button>
+              <Button small look="plain" onClick={() => run(() => savePicture(undefined))}>{t().settings.removePicture}</Button>
             </Show>
           </div>
         </div>
@@ -50,7 +50,7 @@ export function ProfileForm() {
       </div>
       <form class="stack" onSubmit={(event) => {
         event.preventDefault();
-        run(() => saveProfile(name().trim(), "keep"));
+        run(() => saveName(name().trim()));
       }}>
         <Field label={t().settings.yourName} hint={t().settings.yourNameHint} value={name()} onInput={setName} maxLength={100} autocomplete="name" />
         <div><Button submit small look="quiet" disabled={busy() || name().trim() === saved()}>{t().app.save}</Button></div>
