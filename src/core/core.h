@@ -46,6 +46,7 @@ struct core {
 	struct list idle_users; /* loaded users without sessions, oldest first */
 	struct timer tick;   /* once a second while there is something to expire */
 	uint64_t last_archive_id;
+	bool ending;	     /* the shard ends: nobody is loaded any more */
 	uint64_t started_ms; /* monotonic */
 	struct buf scratch;  /* heads of stanzas while they are written */
 	void *slot[CORE_SLOTS];

@@ -136,9 +136,10 @@ static void send_one(struct session *s, const struct store_item *item)
 	}
 	add_delay(c, &st, archive_id_ms(id));
 	stanza_scan(&st);
-	/* Where it is archived, the archive id is the key (XEP-0359). */
-	st.extra = arena_printf(a, "<stanza-id xmlns='urn:xmpp:sid:0' by='%.*s' id='%.*s'/>", STR_ARG(s->user->jid.full),
-		STR_ARG(archive_id_str(a, id)));
+	/* Where it is archived, the archive id is the key (XEP-0359); what a session gave back says its own. */
+	if (item->key.p[KEY_N - 1] == 'a')
+		st.extra = arena_printf(a, "<stanza-id xmlns='urn:xmpp:sid:0' by='%.*s' id='%.*s'/>", STR_ARG(s->user->jid.full),
+			STR_ARG(archive_id_str(a, id)));
 	if (s->sm)
 		s->sm->offline_id = id;
 	session_send(s, &st, NULL);

@@ -25,6 +25,7 @@ struct held {
 	struct transit t;
 	struct parcel *parcel;
 	id_t64 session;
+	void *link; /* that is paused for it */
 };
 
 struct store_batch *transit_batch(struct transit *t)
@@ -80,6 +81,7 @@ struct transit *pipeline_hold(struct transit *t)
 
 	h->parcel = parcel_new(t);
 	h->session = t->session->id;
+	h->link = t->session->link;
 	h->t = h->parcel->t;
 	h->t.st = &h->parcel->st;
 	if (t->session->ops)
@@ -91,15 +93,17 @@ void pipeline_resume(struct transit *held, enum verdict v, enum send_stage after
 {
 	struct held *h = container_of(held, struct held, t);
 	struct transit *t = &h->t;
-	struct session *s = session_get(t->core, h->session);
+	struct core *c = t->core;
+	struct session *s = session_get(c, h->session);
 
 	t->session = s;
-	t->user = s ? s->user : user_find(t->core, jid_bare_str(t->st->from));
+	t->user = s ? s->user : user_find(c, jid_bare_str(t->st->from));
 	if (v == PASS && t->user)
 		pipeline_run(t, (int)after + 1);
 	else
 		transit_finish(t);
-	if (s && s->ops)
+	s = session_get(c, h->session); /* it may have ended within */
+	if (s && s->ops && s->link == h->link)
 		s->ops->pause(s, false);
 	parcel_free(h->parcel);
 	free(h);

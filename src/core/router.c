@@ -77,6 +77,8 @@ void router_error(struct core *c, struct stanza *st, enum stanza_error e, const 
 {
 	struct stanza err;
 
+	if (!st->from.full.n) /* the server's own: a roster push that nobody acknowledged */
+		return;
 	if (!stanza_error_reply(core_arena(c), st, e, text, &err))
 		return;
 	metric_add(M_STANZA_ERRORS, 1);

@@ -106,7 +106,7 @@ void session_link_lost(struct session *s, bool resumable)
 	s->ops = NULL;
 	s->link = NULL;
 	session_rate_forget(s);
-	if (!resumable || !s->sm || !s->sm->id[0]) {
+	if (!resumable || s->overflown || !s->sm || !s->sm->id[0]) {
 		session_end(s);
 		return;
 	}
@@ -121,7 +121,7 @@ void session_send(struct session *s, struct stanza *st, const struct jid *to)
 	struct jid kept = st->to;
 	struct blob *tail;
 
-	if (s->dead || s->overflown)
+	if (s->dead)
 		return;
 	tail = stanza_tail(st);
 	if (to)

@@ -127,11 +127,12 @@ int session_sm_acked(struct session *s, uint32_t h);
 void session_sm_asked(struct session *s); /* the client's <r/> */
 /* Finds a resumable session of the user by its token; constant-time. */
 struct session *session_sm_find(struct user *u, struct str token);
-/* Attaches a new link after <resume/>: drops what h acknowledges; caller sends <resumed/>, then calls session_sm_replay. 0; -ERANGE. */
+/* Attaches a new link after <resume/>: drops what h acknowledges; caller sends <resumed/>, then calls session_sm_replay.
+ * 0; -ERANGE; -EBUSY: not all that was received is on disk (session_sm_when_durable), or its queue ran over. */
 int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *ops, void *link);
 void session_sm_replay(struct session *s);
 /* Calls fn when everything received so far is dealt with and on disk; at once if it is. s is NULL when the session ended meanwhile.
- * One caller at a time: a second one takes the place of the first, which is told NULL. */
+ * One caller at a time: a second one takes the place of the first, which is told NULL and must not end the session then. */
 typedef void sm_durable_fn(struct session *s, void *arg);
 void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg);
 /* Counts a received stanza; the receipt is owed by whoever deals with it. Zeroed when XEP-0198 is off. */

@@ -37,21 +37,27 @@ static void on_overflow(struct timer *t)
 	session_kick(container_of(t, struct session, expiry), "policy-violation", "Too many stanzas are not acknowledged.");
 }
 
+static bool worth_keeping(const struct stanza *st)
+{
+	return st->kind == ST_MESSAGE && offline_worthy(st);
+}
+
 bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct blob *tail)
 {
 	struct sm *sm = s->sm;
 	struct unacked *u;
 
-	if (sm->n >= SM_QUEUE_MAX || sm->bytes > SM_QUEUE_BYTES_MAX) {
+	if (!s->overflown && (sm->n >= SM_QUEUE_MAX || sm->bytes > SM_QUEUE_BYTES_MAX)) {
 		s->overflown = true; /* ended by the timer: a caller may be walking the user's sessions */
 		s->expiry.on_time = on_overflow;
 		timer_set(&s->core->shard->loop, &s->expiry, 0);
-		return false;
 	}
+	if (s->overflown && !worth_keeping(st))
+		return false;
 	u = mem_alloc(sizeof(*u) + head.n);
 	*u = (struct unacked){ .tail = blob_ref(tail), .head_n = (uint32_t)head.n, .kind = (uint8_t)st->kind };
 	u->at_ms = st->kind == ST_MESSAGE ? clock_wall_ms() : 0;
-	u->keep = st->kind == ST_MESSAGE && offline_worthy(st);
+	u->keep = worth_keeping(st);
 	u->offline_id = sm->offline_id;
 	memcpy(u->head, head.p, head.n);
 	if (sm->last)
@@ -62,7 +68,7 @@ bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct
 	sm->n++;
 	sm->bytes += (uint32_t)(head.n + tail->n);
 	sm->out++;
-	return true;
+	return !s->overflown;
 }
 
 static void drop_first(struct sm *sm)
@@ -125,7 +131,7 @@ struct session *session_sm_find(struct user *u, struct str token)
 	if (token.n == 0)
 		return NULL;
 	list_each(s, &u->sessions, in_user)
-		if (s->sm && s->sm->id[0] && equal_ct(str_of(s->sm->id), token))
+		if (s->sm && !s->overflown && s->sm->id[0] && equal_ct(str_of(s->sm->id), token))
 			return s;
 	return NULL;
 }
@@ -134,6 +140,8 @@ int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *o
 {
 	const struct session_ops *old = s->ops;
 
+	if (s->overflown || s->sm->in != s->sm->durable) /* the h that we would tell is too low: the rest would come twice */
+		return -EBUSY;
 	if (h - s->sm->acked > s->sm->n)
 		return -ERANGE;
 	timer_cancel(&s->core->shard->loop, &s->expiry);
@@ -156,6 +164,16 @@ void session_sm_replay(struct session *s)
 		session_nonza(s, STR("<r xmlns='urn:xmpp:sm:3'/>"));
 }
 
+/* Who waits for the disk waits in vain. */
+static void displace(struct sm *sm)
+{
+	sm_durable_fn *fn = sm->when_durable;
+
+	sm->when_durable = NULL;
+	if (fn)
+		fn(NULL, sm->when_durable_arg);
+}
+
 void sm_give_back(struct session *s)
 {
 	struct sm *sm = s->sm;
@@ -167,8 +185,7 @@ void sm_give_back(struct session *s)
 			offline_give_back(s, sm->first);
 		drop_first(sm);
 	}
-	if (sm->when_durable)
-		sm->when_durable(NULL, sm->when_durable_arg);
+	displace(sm);
 	free(sm);
 	s->sm = NULL;
 }
@@ -240,8 +257,7 @@ void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg)
 {
 	struct sm *sm = s->sm;
 
-	if (sm->when_durable)
-		sm->when_durable(NULL, sm->when_durable_arg);
+	displace(sm);
 	sm->when_durable = fn;
 	sm->when_durable_arg = arg;
 	tell_durable(s);

@@ -5,7 +5,8 @@
 
 #include "core/session.h"
 
-/* Keeps what is about to be sent. Returns false when the queue is full: the session was ended. */
+/* Keeps what is about to be sent. Returns false when it must not be sent: the queue is full, the session ends with this turn and
+ * gives back what is worth it, this stanza too. */
 bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct blob *tail);
 /* Sends <r/> when enough is unacknowledged; sets the timer for the rest. */
 void sm_ask_if_due(struct session *s);

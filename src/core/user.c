@@ -23,6 +23,8 @@ struct load {
 	char name[];
 };
 
+enum { ITEMS_MAX = ROSTER_MAX + 1 /* the version of the roster is an item too */ };
+
 static void on_tick(struct timer *t);
 
 static struct user *user_new(struct core *c, struct str bare)
@@ -57,6 +59,7 @@ void users_free(struct core *c)
 	struct str key;
 	void *value;
 
+	c->ending = true; /* no user is made from within */
 	while (map_next(&c->users, &pos, &key, &value)) {
 		struct user *u = value;
 
@@ -168,7 +171,7 @@ static void start_load(struct user *u)
 			continue;
 		l = load_new(u, *f);
 		if (store_list(st, c->shard,
-			    &(struct store_range){ .owner = u->jid.full, .kind = str_of((*f)->user_kind), .limit = ROSTER_MAX },
+			    &(struct store_range){ .owner = u->jid.full, .kind = str_of((*f)->user_kind), .limit = ITEMS_MAX },
 			    on_items, l)) {
 			u->loads--;
 			u->state = USER_FAILED;
@@ -181,8 +184,13 @@ static void start_load(struct user *u)
 void user_with(struct core *c, struct str bare, user_fn *fn, void *arg)
 {
 	struct user *u = map_get(&c->users, bare);
+	bool fresh = !u;
 	struct waiting *w;
 
+	if (c->ending) {
+		fn(NULL, arg);
+		return;
+	}
 	if (u && u->state == USER_READY) {
 		if (!u->sessions_n)
 			make_idle(u);
@@ -205,8 +213,8 @@ void user_with(struct core *c, struct str bare, user_fn *fn, void *arg)
 		u->first_waiting = w;
 	u->last_waiting = w;
 	u->waiting_n++;
-	if (u->loads == 0)
-		loaded(u); /* the store refused at once */
+	if (fresh && u->loads == 0)
+		loaded(u); /* the store refused at once; another one is just told so and takes this one along */
 }
 
 struct user *user_find(struct core *c, struct str bare)

@@ -38,9 +38,9 @@ static void ops_pause(struct session *s, bool on)
 {
 	struct stream *st = s->link;
 
-	if (!st->conn)
-		return;
-	st->pauses = (uint8_t)(on ? st->pauses + 1 : st->pauses ? st->pauses - 1 : 0);
+	if (!st->conn || (!on && !st->pauses))
+		return; /* the pause was of a link before this one */
+	st->pauses = (uint8_t)(on ? st->pauses + 1 : st->pauses - 1);
 	if (on)
 		conn_pause(st->conn);
 	else
@@ -243,11 +243,14 @@ static struct xml *resume(struct stream *st, struct user *u, const struct xml *e
 	struct session *s = bind_resumable(u, el);
 	struct xml *r;
 	uint64_t h;
+	int err = !s ? -ENOENT : str_u64(xml_get(el, "h"), UINT32_MAX, &h) ? -ERANGE : 0;
 
 	*out = NULL;
-	if (!s || str_u64(xml_get(el, "h"), UINT32_MAX, &h) || session_sm_attach(s, (uint32_t)h, &stream_session_ops, st)) {
+	if (!err)
+		err = session_sm_attach(s, (uint32_t)h, &stream_session_ops, st);
+	if (err) {
 		r = xml_new(a, "failed", NS_SM);
-		xml_add(a, r, s ? "bad-request" : "item-not-found", NS_STANZA_ERRORS);
+		xml_add(a, r, err == -ERANGE ? "bad-request" : "item-not-found", NS_STANZA_ERRORS);
 		return r;
 	}
 	r = xml_new(a, "resumed", NS_SM);

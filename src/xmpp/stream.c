@@ -385,6 +385,11 @@ static void on_drained(struct session *s, void *arg)
 
 	if (s && s->ops)
 		session_sm_asked(s);
+	if (!s && st->session) { /* another connection resumes it */
+		s = st->session;
+		st->session = NULL;
+		session_link_lost(s, true);
+	}
 	if (stream_woken(st) && st->state != STREAM_CLOSED)
 		close_now(st);
 }

@@ -3,7 +3,7 @@
 #include "house.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -96,6 +96,7 @@ static void open_store(struct house *h)
 	gated.query = gated_query;
 	pthread_mutex_lock(&h->store->lock);
 	h->store->backend = &gated;
+	h->store->gaps_skipped = INT_MAX; /* every commit at once: here nothing gathers */
 	pthread_mutex_unlock(&h->store->lock);
 }
 

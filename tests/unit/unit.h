@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -32,6 +34,7 @@ const char *unit_tmpdir(void);
 	{                                                                                          \
 		const struct CMUnitTest tests[] = { __VA_ARGS__ };                                   \
 												   \
+		cmocka_set_test_filter(getenv("UNIT_ONLY")); /* a pattern with * and ?, for debugging */ \
 		return cmocka_run_group_tests(tests, NULL, NULL);                                    \
 	}                                                                                          \
 	_Static_assert(1, "")
