@@ -16,6 +16,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 _names = itertools.count(1)
 START_SECONDS = 60
+ACCOUNTS_AHEAD = 50  # made by one process: starting one costs more than an account
+ACCOUNTS_SPARE = 4
 
 
 class Account:
@@ -65,6 +67,7 @@ class Anser:
         self.sets.update(sets or {})
         self.args = list(args)
         self.proc, self.greeting = None, []
+        self._spare = []
         self.warm, self._ready, self._maker = warm, queue.Queue(), None
 
     def command(self):
@@ -174,10 +177,16 @@ class Anser:
         self.cli('user', 'add', node, '--password-stdin', *(['--admin'] if admin else []), text=password + '\n')
         return Account(node, self.domain, password)
 
+    def add_many(self, prefix, n, password='secret password'):
+        self.cli('user', 'add', prefix, str(n), '--many', '--password-stdin', text=password + '\n')
+        return [Account('%s%d' % (prefix, i), self.domain, password) for i in range(n)]
+
     def account(self):
         """A fresh account, made ahead when the server is warm."""
         if not self.warm:
-            return self.add('u%d' % next(_names))
+            if not self._spare:
+                self._spare = self.add_many('u%d-' % next(_names), ACCOUNTS_SPARE)
+            return self._spare.pop()
         made = self._ready.get(timeout=60)
         if isinstance(made, Exception):
             raise AssertionError('cannot make an account: %s' % made)
@@ -189,7 +198,8 @@ class Anser:
                 time.sleep(0.005)
                 continue
             try:
-                self._ready.put(self.add('u%d' % next(_names)))
+                for account in self.add_many('u%d-' % next(_names), ACCOUNTS_AHEAD):
+                    self._ready.put(account)
             except Exception as e:
                 self._ready.put(e)
 
