@@ -109,7 +109,7 @@ async def wrong_password(account):
     c = Bot(dict(account, password='wrong password'))
     if await c.go() != 'refused':
         raise AssertionError('accepted')
-    c.abort()
+    c.disconnect()
 
 
 async def main():
