@@ -77,6 +77,8 @@ struct shard *core_shard_of(const struct core *c, struct str bare);
 /* Archive ids: 42 bits of milliseconds since 2020, 6 bits of shard, 15 bits of count; strictly rising per shard, also when
  * the clock steps back. On the wire they are decimal. */
 uint64_t archive_id_new(struct core *c);
+/* The one after last at this time; last is 0 or of the same shard. */
+uint64_t archive_id_next(uint64_t last, uint64_t wall_ms, int shard);
 uint64_t archive_id_ms(uint64_t id);	      /* wall ms since 1970 */
 uint64_t archive_id_from_ms(uint64_t wall_ms); /* the smallest id of that millisecond */
 struct str archive_id_str(struct arena *a, uint64_t id);
