@@ -40,7 +40,8 @@ class Bot(slixmpp.ClientXMPP):
         self.add_event_handler('message', self.heard.put_nowait)
         self.started = asyncio.get_event_loop().create_future()
         self.add_event_handler('session_start', lambda _: self.started.done() or self.started.set_result('start'))
-        self.add_event_handler('failed_all_auth', lambda _: self.started.done() or self.started.set_result('refused'))
+        for refusal in ('failed_all_auth', 'stream_error'):  # the server ends the stream before slixmpp has tried all mechanisms
+            self.add_event_handler(refusal, lambda _: self.started.done() or self.started.set_result('refused'))
         self.resumed = asyncio.get_event_loop().create_future()
         self.add_event_handler('session_resumed', lambda _: self.resumed.done() or self.resumed.set_result(True))
 
@@ -108,7 +109,7 @@ async def wrong_password(account):
     c = Bot(dict(account, password='wrong password'))
     if await c.go() != 'refused':
         raise AssertionError('accepted')
-    c.abort()
+    c.disconnect()
 
 
 async def main():
