@@ -236,6 +236,7 @@ static void on_stop(struct shard *s, struct mail *m)
 	struct app *app = app_of(s);
 
 	free(m);
+	s->ending = true;
 	listener_stop(app->c2s, s);
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);

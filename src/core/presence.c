@@ -73,8 +73,44 @@ static void directed_forget(struct session *s, struct directed *d)
 {
 	list_del(&d->link);
 	free((void *)d->to.full.p);
-	free(d);
+	s->directed_gone -= d->gone;
 	s->directed_n--;
+	free(d);
+}
+
+static void directed_mark(struct session *s, struct directed *d, bool gone)
+{
+	s->directed_gone += gone - d->gone;
+	d->gone = gone;
+}
+
+/* RFC 6121 §4.6.1: who went offline need not be told of our end. What comes may have crossed a newer presence of ours (a room's
+ * echo of leaving and the next join): such an entry is marked, and forgotten only when its place is needed. */
+void presence_heard(struct session *s, const struct stanza *st)
+{
+	bool gone = st->type == PRES_UNAVAILABLE || st->type == PRES_ERROR;
+	struct directed *d;
+
+	if (st->kind != ST_PRESENCE || (!gone && st->type != PRES_AVAILABLE) || s->directed_gone == (gone ? s->directed_n : 0))
+		return;
+	d = directed_find(s, st->from);
+	if (d)
+		directed_mark(s, d, gone);
+}
+
+static bool directed_make_room(struct session *s)
+{
+	struct directed *d;
+
+	if (s->directed_n < DIRECTED_MAX)
+		return true;
+	list_each(d, &s->directed, link) {
+		if (d->gone) {
+			directed_forget(s, d);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* RFC 6121 §4.6.3: remembers whom to tell at the end. Returns false when too many are remembered. */
@@ -87,9 +123,13 @@ static bool directed_note(struct session *s, struct stanza *st)
 			directed_forget(s, d);
 		return true;
 	}
-	if (d || st->type != PRES_AVAILABLE)
+	if (st->type != PRES_AVAILABLE)
 		return true;
-	if (s->directed_n >= DIRECTED_MAX)
+	if (d) {
+		directed_mark(s, d, false);
+		return true;
+	}
+	if (!directed_make_room(s))
 		return false;
 	d = mem_zalloc(sizeof(*d));
 	d->to = jid_dup(st->to);
@@ -273,7 +313,7 @@ bool presence_shared(const struct session *s, struct jid with)
 	if (jid_bare_eq(with, s->user->jid) || (s->presence && roster_sees_us(roster_get(s->user, jid_bare_str(with)))))
 		return true;
 	list_each(d, &s->directed, link)
-		if (jid_bare_eq(d->to, with))
+		if (!d->gone && jid_bare_eq(d->to, with))
 			return true;
 	return false;
 }
@@ -318,11 +358,15 @@ void presence_in(struct user *u, struct stanza *st)
 		probe_in(u, st);
 	} else if (!jid_is_bare(st->to)) { /* RFC 6121 §8.5.3 */
 		s = user_resource(u, jid_resource(st->to));
-		if (s)
+		if (s) {
+			presence_heard(s, st);
 			session_send(s, st, NULL);
+		}
 	} else { /* RFC 6121 §8.5.2.1.2 */
-		list_each(s, &u->sessions, in_user)
+		list_each(s, &u->sessions, in_user) {
+			presence_heard(s, st);
 			if (s->presence)
 				session_send(s, st, NULL);
+		}
 	}
 }

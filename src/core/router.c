@@ -255,10 +255,13 @@ static void to_session(struct core *c, struct stanza *st, const struct jid *to, 
 		if (s && known)
 			*known = s->id;
 	}
-	if (!s)
+	if (!s) {
 		session_missed(c, st, to);
-	else if (!user_blocks(s->user, st->from))
+	} else if (!user_blocks(s->user, st->from)) {
+		if (st->kind == ST_PRESENCE)
+			presence_heard(s, st);
 		session_send(s, st, to);
+	}
 }
 
 struct shard *router_home(struct core *c, struct jid jid)

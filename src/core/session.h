@@ -88,7 +88,7 @@ struct session {
 	bool rate_paused;
 	bool dead; /* being removed: nothing is sent any more */
 	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
-	uint16_t directed_n;
+	uint16_t directed_n, directed_gone; /* gone: of them, those that went offline themselves */
 	uint64_t since_ms, active_ms; /* monotonic */
 	uint64_t rate_tokens, rate_at_ms;
 	uint64_t offline_sent; /* row of the last message kept for the account that it got, 0: none */
@@ -98,6 +98,7 @@ struct session {
 struct directed {
 	struct list link;
 	struct jid to;
+	bool gone; /* it sent unavailable presence since */
 };
 
 /* Binds a resource for a loaded user: wanted may be empty (one is made). A session with the same resource is closed with `conflict`

@@ -29,6 +29,7 @@ struct user {
 	struct str mam_prefs;	/* XML of XEP-0313 preferences, own bytes, empty: default */
 	uint64_t last_ms;	/* wall clock of the last sign-off, 0 unknown */
 	struct str last_status;
+	bool last_unsaved;
 	void *slot[USER_SLOTS];
 	struct waiting *first_waiting, *last_waiting;
 	uint32_t waiting_n;

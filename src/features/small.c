@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Three small questions to the server or an account: XEP-0092 1.1 version, XEP-0202 2.0 time, XEP-0012 2.0 last activity. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -59,26 +60,37 @@ static void last_account(struct iq *iq)
 		last_answer(iq, u->last_ms ? (clock_wall_ms() - u->last_ms) / 1000 : 0, u->last_status);
 }
 
-/* Keeps the moment of the last sign-off and its status text. */
+/* Notes the moment of the last sign-off and its status text. */
 static void on_unavailable(struct session *s, struct stanza *st)
 {
 	struct user *u = s->user;
-	struct store_batch *b;
-	struct arena *a = core_arena(s->core);
 	struct str status;
 
 	if (user_is_available(u) || u->leaving)
 		return;
-	status = xml_child_text(a, stanza_tree(st, a), "status", NS_CLIENT);
+	status = xml_child_text(core_arena(s->core), stanza_tree(st, core_arena(s->core)), "status", NS_CLIENT);
 	if (status.n > STATUS_MAX)
 		status = STR_NONE;
 	free((void *)u->last_status.p);
 	u->last_status = (struct str){ str_dup(status), status.n };
 	u->last_ms = clock_wall_ms();
+	u->last_unsaved = true;
+}
+
+/* Written when the account leaves memory, not at each sign-off: a client that comes and goes costs no commit. A server that is
+ * killed forgets the sign-offs of the last minute; nobody was promised these. */
+static void save(struct user *u)
+{
+	struct store_batch *b;
+	char ms[24];
+
+	if (!u->last_unsaved || u->leaving)
+		return;
+	snprintf(ms, sizeof(ms), "%llu", (unsigned long long)u->last_ms);
 	b = store_batch_new();
-	store_put(b, u->jid.full, STR("last"), STR_NONE, arena_printf(a, "%llu", (unsigned long long)u->last_ms));
-	store_put(b, u->jid.full, STR("last"), STR("status"), status);
-	store_commit(s->core->env->store, s->core->shard, b, NULL, NULL);
+	store_put(b, u->jid.full, STR("last"), STR_NONE, str_of(ms));
+	store_put(b, u->jid.full, STR("last"), STR("status"), u->last_status);
+	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
 }
 
 static void load(struct user *u, struct str key, struct str value)
@@ -109,4 +121,5 @@ const struct feature feature_small = {
 	.on_unavailable = on_unavailable,
 	.user_kind = "last",
 	.user_item = load,
+	.user_free = save,
 };

@@ -40,6 +40,7 @@ struct shard {
 	int index;
 	uint64_t conn_seq; /* numbers connections for the log */
 	char *io_buf;	   /* SHARD_IO_BYTES of scratch for one read or one chunk of a file */
+	bool ending; /* the process ends: nobody waits long for a peer */
 	struct core *core;
 	struct http *http;
 	struct shard_private *priv; /* thread, mailbox */

@@ -270,6 +270,8 @@ static void shut(struct conn *c)
 		return;
 	}
 	c->state = CONN_LINGERING;
+	if (c->shard->ending)
+		timer_set(&c->shard->loop, &c->timer, CONN_LAST_LINGER_MS);
 	conn_rewatch(c);
 }
 

@@ -11,6 +11,7 @@
 
 enum {
 	CONN_CLOSE_MS = 5000,	     /* time for the last output to leave and for the peer to close */
+	CONN_LAST_LINGER_MS = 300,   /* the latter, when the server ends: all output has left by then */
 	CONN_LINGER_BYTES = 1 << 20, /* input thrown away while closing; more resets the connection */
 	CONN_RECORD = 16384,	     /* plain bytes of one TLS record */
 	CONN_READS_PER_EVENT = 4,    /* full buffers read before others have their turn */

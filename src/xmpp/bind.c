@@ -56,7 +56,7 @@ static void bound(struct stream *st, struct session *s)
 	st->session = s;
 	st->state = STREAM_BOUND;
 	st->pinged = false;
-	timer_set(&st->core->shard->loop, &st->timer, STREAM_IDLE_MS);
+	timer_set(&st->core->shard->loop, &st->timer, (uint64_t)config_int(core_config(st->core), "limits.idle"));
 	if (st->client)
 		snprintf(s->client, sizeof(s->client), "%s", st->client);
 }

@@ -18,13 +18,23 @@
 
 static void on_timer(struct timer *t);
 
+static uint64_t option_ms(const struct core *c, const char *name)
+{
+	return (uint64_t)config_int(core_config(c), name);
+}
+
+static void set_timer(struct stream *st, const char *option)
+{
+	timer_set(&st->core->shard->loop, &st->timer, option_ms(st->core, option));
+}
+
 void stream_init(struct stream *st, struct core *c, bool secure)
 {
 	st->core = c;
 	st->state = STREAM_START;
 	st->secure = secure;
 	st->timer.on_time = on_timer;
-	timer_set(&c->shard->loop, &st->timer, AUTH_TIME_MS);
+	set_timer(st, "limits.auth_timeout");
 }
 
 void stream_fini(struct stream *st)
@@ -142,7 +152,7 @@ static void on_moved(struct shard *s, struct conn *c, void *owner)
 
 	(void)c;
 	st->core = s->core;
-	timer_set(&s->loop, &st->timer, AUTH_TIME_MS);
+	set_timer(st, "limits.auth_timeout");
 	st->busy = false;
 	st->go_on(st);
 	stream_proceed(st);
@@ -203,7 +213,7 @@ static void limits_feature(struct stream *st, struct arena *a, struct xml *f)
 
 	xml_add_text(a, l, "max-bytes", arena_printf(a, "%d", st->authed ? STANZA_BYTES_MAX : STANZA_BYTES_MAX_UNAUTH));
 	if (st->authed)
-		xml_add_text(a, l, "idle-seconds", arena_printf(a, "%d", STREAM_IDLE_MS / 1000));
+		xml_add_text(a, l, "idle-seconds", arena_printf(a, "%u", (unsigned)(option_ms(st->core, "limits.idle") / 1000)));
 }
 
 void stream_features(struct stream *st)
@@ -443,13 +453,13 @@ static void ask_for_life(struct stream *st)
 		session_send(s, &ping, &s->jid);
 		stanza_fini(&ping);
 	}
-	timer_set(&st->core->shard->loop, &st->timer, STREAM_GRACE_MS);
+	set_timer(st, "limits.idle_grace");
 }
 
 static void on_timer(struct timer *t)
 {
 	struct stream *st = container_of(t, struct stream, timer);
-	uint64_t now = st->core->shard->loop.now_ms, quiet;
+	uint64_t now = st->core->shard->loop.now_ms, idle = option_ms(st->core, "limits.idle"), quiet;
 
 	if (st->state != STREAM_BOUND) {
 		stream_error(st, "connection-timeout", "Signing in took too long.");
@@ -462,8 +472,8 @@ static void on_timer(struct timer *t)
 		st->session = NULL;
 		session_link_lost(s, true);
 		stream_error(st, "connection-timeout", NULL);
-	} else if (quiet + 1000 < STREAM_IDLE_MS) {
-		timer_set(&st->core->shard->loop, t, STREAM_IDLE_MS - quiet);
+	} else if (quiet + idle / 100 < idle) { /* timers that are close are one */
+		timer_set(&st->core->shard->loop, t, idle - quiet);
 	} else {
 		ask_for_life(st);
 	}

@@ -18,9 +18,6 @@
 
 enum {
 	AUTH_TRIES_MAX = 3,	    /* failed authentications before the stream is closed */
-	AUTH_TIME_MS = 60000,	    /* from accept to bound */
-	STREAM_IDLE_MS = 600000,    /* silence before the client is asked for a sign of life */
-	STREAM_GRACE_MS = 60000,    /* … and how long it may take to answer */
 	HEAD_TEXT_MAX = 3071,	    /* bytes of `to` and `from` in a stream head */
 };
 

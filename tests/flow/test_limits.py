@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Rate limits (limits.enabled=true), a full disk, and bounds that always hold."""
+import itertools
 import os
 import shutil
 import subprocess
@@ -80,10 +81,21 @@ def without_limits_nothing_is_slowed(stage):
         c.drop()
 
 
+def until_kept(a, b):
+    """There is room again: messages are stored, without a restart. Those already on their way may still be refused."""
+    for _ in range(50):
+        a.queue.clear()
+        a.send(f'<message to="{b.bare}" type="chat" id="kept"><body>kept</body></message>')
+        a.request_ack()
+        if not any(e['id'] == 'kept' and e['type'] == 'error' for e in a.queue):
+            return
+    raise Failed('messages are refused although there is room again')
+
+
 def a_full_disk_is_told_and_nothing_is_acknowledged_wrongly(stage):
-    """A file system of a few megabytes: messages that cannot be kept are refused or not acknowledged; after room is made all goes on."""
+    """A small file system: messages that cannot be kept are refused or not acknowledged; after room is made all goes on."""
     d = tempfile.mkdtemp(prefix='anser-full-')
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', d], capture_output=True).returncode:
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', d], capture_output=True).returncode:
         # Without the right to mount, a file size limit of the process would show the same error paths (EFBIG instead of ENOSPC).
         os.rmdir(d)
         raise Failed('this dialogue needs the right to mount a small file system')
@@ -117,6 +129,7 @@ def a_full_disk_is_told_and_nothing_is_acknowledged_wrongly(stage):
             check(refused or acked < len(sent), 'all was kept on a full disk')
             check(server.alive(), 'the server ended')
             os.unlink(d + '/filler')
+            until_kept(a, b)
             a.drop()
             b.drop()
             server.restart()
@@ -131,6 +144,7 @@ def a_full_disk_is_told_and_nothing_is_acknowledged_wrongly(stage):
                 if fin['complete'] in ('true', '1'):
                     break
                 after = '<after>%s</after>' % fin.textof('set/last')
+            check('kept' in got, 'what was sent after there was room again is not in the archive')
             missing = [m for m in (['first'] + sent)[:max(acked, 0)] if m not in got and m not in refused]
             equal(missing, [], 'acknowledged, not refused, and not in the archive')
         finally:
@@ -180,3 +194,89 @@ def a_block_list_is_bounded(stage):
             check(answer.error in ('resource-constraint', 'not-allowed', 'policy-violation', 'not-acceptable'), answer)
             return
     raise Failed('30000 blocked addresses were taken')
+
+
+# ---- deadlines
+
+DEADLINES = {'limits.auth_timeout': '1s', 'limits.idle': '1s', 'limits.idle_grace': '1s'}
+
+
+@each(['plain', 'tls', 'ws'])
+@on_server(DEADLINES)
+def who_does_not_sign_in_is_closed(stage, transport):
+    c = stage.client(False, transport).link_up()
+    c.open(wait=False)
+    c.expect_stream_error('connection-timeout')
+
+
+@each(['plain', 'tls'])
+@on_server(DEADLINES)
+def a_slow_loris_gains_no_time(stage, transport):
+    """Bytes that lead to nothing do not move the deadline."""
+    c = stage.client(False, transport).link_up()
+    try:
+        for byte in itertools.chain(c.header_text().encode()[:-1], itertools.repeat(32, 500)):
+            c.raw(bytes([byte]))
+            c._pump(0.02)
+            if c.closed:
+                break
+    except (Closed, OSError):
+        c.closed = True
+    check(c.closed, 'still open')
+
+
+@on_server(DEADLINES)
+def half_a_handshake_after_starttls_is_closed(stage):
+    c = stage.client(False, 'plain').connect()
+    c.raw('<starttls xmlns="%s"/>' % TLS)
+    c.expect('<proceed xmlns="%s"/>' % TLS)
+    c.raw(b'\x16\x03\x01\x02\x00\x01')
+    c.expect_close()
+
+
+@on_server(DEADLINES)
+def a_silent_client_is_asked_for_a_sign_of_life(stage):
+    a = stage.online()
+    for _ in range(2):
+        ping = a.expect('<iq type="get"><ping xmlns="urn:xmpp:ping"/></iq>')
+        a.send('<iq type="result" id="%s" to="%s"/>' % (ping['id'], stage.domain))
+    a.ping()
+
+
+@on_server(DEADLINES)
+def white_space_is_a_sign_of_life(stage):
+    a = stage.online()
+    for _ in range(2):
+        a.expect('<iq type="get"><ping xmlns="urn:xmpp:ping"/></iq>')
+        a.raw(' ')
+    a.ping()
+
+
+@on_server(DEADLINES)
+def who_gives_no_sign_of_life_is_closed(stage):
+    a, b = stage.friends()
+    a.expect('<iq type="get"><ping xmlns="urn:xmpp:ping"/></iq>')
+    for _ in range(100):
+        b.ping()
+        b._pump(0.1)
+        if any(e['type'] == 'unavailable' and e['from'] == a.jid for e in b.queue):
+            break
+    b.expect(f'<presence from="{a.jid}" type="unavailable"/>')
+    a.expect_stream_error('connection-timeout')
+
+
+@on_server(DEADLINES)
+def a_silent_session_may_be_resumed(stage):
+    """XEP-0198: asked by <r/>; a dead link costs no message."""
+    a = stage.online()
+    a.enable_sm()
+    a.auto_ack = False
+    a.expect('<r xmlns="%s"/>' % SM)
+    a.expect_stream_error('connection-timeout')
+    b = stage.online()
+    b.send(f'<message to="{a.jid}" type="chat" id="late"><body>late</body></message>')
+    b.ping()
+    again = stage.client(a.account)
+    again.authenticate()
+    equal(again.resume(a).name, 'resumed')
+    again.expect('<message id="late"/>')

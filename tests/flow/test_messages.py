@@ -71,7 +71,8 @@ def table_1_holds(stage, row):
           'full': acc.jid + '/missing'}[target]
     a.send(f'<message to="{to}" type="{msg}" id="m1"><body>table 1</body></message>')
     # Stanzas from one to another are processed in order (RFC 6120 §10.1), so this request's refusal comes after the message's fate.
-    a.iq('get', '<query xmlns="urn:anser:test:barrier"/>', to)
+    # It goes to the account: one to a resource would be the client's to answer.
+    a.iq('get', '<query xmlns="urn:anser:test:barrier"/>', acc.jid)
     for c in clients:
         c.ping()
         c.ping()

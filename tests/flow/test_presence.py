@@ -155,6 +155,22 @@ def directed_presence_works_before_initial_presence(stage):
     b.expect(f'<presence from="{a.jid}" type="unavailable"/>')
 
 
+def who_went_offline_makes_place_for_others(stage):
+    """§4.6.1: an entity that sends unavailable presence leaves the list of directed presence, which has its limit."""
+    a, b = stage.online(), stage.online()
+    c = stage.again(b)
+    a.raw(''.join(f'<presence to="{b.bare}/none{i}"/>' for i in range(999)) + f'<presence to="{b.jid}"/>')
+    b.expect(f'<presence from="{a.jid}" type="!"/>')
+    a.send(f'<presence to="{c.jid}"/>')
+    a.expect(f'<presence from="{c.jid}" type="error"/>')
+    b.send(f'<presence to="{a.jid}" type="unavailable"/>')
+    a.expect(f'<presence from="{b.jid}" type="unavailable"/>')
+    a.send(f'<presence to="{c.jid}"/>')
+    c.expect(f'<presence from="{a.jid}" type="!"/>')
+    a.send(f'<presence to="{stage.online().jid}"/>')
+    a.expect('<presence type="error"/>')
+
+
 def directed_presence_allows_iqs_back(stage):
     """§8.5.3.1: who has the directed presence may send requests."""
     a, b = stage.online(), stage.online()

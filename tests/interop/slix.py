@@ -77,12 +77,7 @@ async def chat(a, b):
 async def rooms(a, b):
     room = 'slix%d@%s' % (time.time() * 1000, WORLD['muc'])
     for c, nick in ((a, 'anne'), (b, 'bert')):
-        inside = asyncio.get_event_loop().create_future()
-        c.add_event_handler('muc::%s::self-presence' % room, lambda _: inside.done() or inside.set_result(True))
-        c.add_event_handler('muc::%s::got_online' % room, lambda p: None)
-        c.plugin['xep_0045'].join_muc(room, nick)
-        while nick not in c.plugin['xep_0045'].get_roster(room):
-            await asyncio.sleep(0.02)
+        await c.plugin['xep_0045'].join_muc_wait(room, nick)
         if c is a:
             form = await c.plugin['xep_0045'].get_room_config(room)
             form['type'] = 'submit'

@@ -571,6 +571,10 @@ void muc_stanza(struct muc *m, struct transit *t)
 {
 	struct room *r = map_get(&m->rooms, jid_bare_str(t->st->to));
 
+	if (!r && t->st->kind == ST_PRESENCE && t->st->type != PRES_AVAILABLE) {
+		transit_finish(t); /* nobody is inside: nobody leaves */
+		return;
+	}
 	if (!r)
 		r = load(m, t->st->to);
 	if (!r)
