@@ -127,8 +127,10 @@ static void send_one(struct session *s, const struct store_item *item)
 	struct stanza st;
 	uint64_t id;
 
-	if (!key_id(item->key, &id) || stanza_unpack(item->value, &st))
+	/* A row stays until it is acknowledged: not a second time when the presence changes meanwhile. */
+	if (!key_id(item->key, &id) || id <= s->offline_sent || stanza_unpack(item->value, &st))
 		return;
+	s->offline_sent = id;
 	if (s->archive_aware && item->key.p[KEY_N - 1] == 'a') { /* XEP-0386: read from the archive */
 		forget(s->user, id);
 		stanza_fini(&st);
