@@ -28,7 +28,7 @@ static void on_pause(struct session *s, bool on)
 	paused += on ? 1 : -1;
 }
 
-static const struct session_ops ops = { on_send, on_close, on_pause };
+static const struct session_ops ops = { .send = on_send, .close = on_close, .pause = on_pause };
 
 static void on_user(struct user *u, void *arg)
 {
