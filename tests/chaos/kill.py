@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The durability proof: kill -9 under load, again and again, then look from the outside. Prints TAP.
 
-usage: kill.py [--rounds N] [--seed S] [--window N] [--occupants N] [--keep]
+usage: kill.py [--rounds N] [--seed S] [--window N] [--occupants N] [--keep] [--gently]
 
 Each round, on the data of the rounds before: clients send messages with origin-ids (to each other online, to people who
 are offline, into a room) and ask for XEP-0198 acknowledgements; some lose their connection and resume. At a random
@@ -13,6 +13,7 @@ with the same origin-ids. Then the whole archive of everybody is read:
   - each conversation has the order in which it was sent,
   - offline messages came exactly once per stanza-id and origin-id,
   - whoever resumed got every message that was sent to it, in order.
+--gently ends the server with SIGTERM instead, which a server built with ThreadSanitizer survives to tell of.
 """
 import argparse
 import pathlib
@@ -61,7 +62,7 @@ def ids(text):
 class World:
     def __init__(self, server, rnd, args):
         self.server, self.rnd, self.window = server, rnd, args.window
-        self.lose = args.lose
+        self.lose, self.gently = args.lose, args.gently
         self.room = 'proof@conference.localhost'
         self.pairs = [(server.account(), server.account()) for _ in range(PAIRS)]
         self.sleepers = [server.account() for _ in range(OFFLINE)]
@@ -309,7 +310,10 @@ def play(world, rnd):
     def kill():
         time.sleep(wait_ms / 1000)
         killed.set()
-        server.kill()
+        if world.gently:
+            server.end()
+        else:
+            server.kill()
     before = sum(s.next for s in world.senders)
     killer = threading.Thread(target=kill)
     killer.start()
@@ -342,6 +346,7 @@ def main():
     ap.add_argument('--window', type=int, default=30, help='unacknowledged messages in flight per sender')
     ap.add_argument('--occupants', type=int, default=3, help='of the room; 0 is no room')
     ap.add_argument('--lose', type=float, default=0.002, help='chance of a lost connection per step')
+    ap.add_argument('--gently', action='store_true', help='SIGTERM instead of SIGKILL')
     ap.add_argument('--keep', action='store_true', help='keep the data directory of a failure')
     args = ap.parse_args()
     rnd = random.Random(args.seed)

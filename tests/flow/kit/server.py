@@ -137,9 +137,14 @@ class Anser:
         self.proc.wait()
         self.proc = None
 
-    def restart(self):
+    def end(self):
+        """An orderly end; what it complained of is in the log."""
         self.proc.send_signal(signal.SIGTERM)
         self.proc.wait(30)
+        self.proc = None
+
+    def restart(self):
+        self.end()
         return self.start()
 
     def alive(self):
