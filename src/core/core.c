@@ -23,6 +23,7 @@ struct core *core_start(struct shard *s, struct env *env)
 	c->env = env;
 	c->started_ms = clock_mono_ms();
 	list_init(&c->idle_users);
+	list_init(&c->links);
 	s->core = c;
 	for (const struct feature *const *f = env->features; *f; f++)
 		if ((*f)->on_start)
@@ -52,6 +53,7 @@ static id_t64 *sessions_of(struct core *c, size_t *out_n)
 void core_shutdown(struct core *c)
 {
 	struct session *s;
+	struct core_link *l;
 	id_t64 *all;
 	size_t n = 0;
 
@@ -64,6 +66,9 @@ void core_shutdown(struct core *c)
 		if ((s = session_get(c, all[i])))
 			session_kick(s, "system-shutdown", NULL);
 	free(all);
+	c->closing = true;
+	list_each(l, &c->links, in_core)
+		l->shutdown(l);
 }
 
 void core_free(struct core *c)

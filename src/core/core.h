@@ -38,6 +38,12 @@ struct env {
 	const struct feature *const *features; /* NULL-terminated */
 };
 
+/* A stream of a client, signed in or not; embedded in it. */
+struct core_link {
+	struct list in_core;
+	void (*shutdown)(struct core_link *l); /* closes it; must not leave the list within */
+};
+
 struct core {
 	struct shard *shard;
 	struct env *env;
@@ -46,6 +52,8 @@ struct core {
 	struct list idle_users; /* loaded users without sessions, oldest first */
 	struct timer tick;   /* once a second while there is something to expire */
 	uint64_t last_archive_id;
+	struct list links;   /* struct core_link: every stream of this shard */
+	bool closing;	     /* core_shutdown ran */
 	bool ending;	     /* the shard ends: nobody is loaded any more */
 	uint64_t started_ms; /* monotonic */
 	struct buf scratch;  /* heads of stanzas while they are written */
@@ -54,7 +62,7 @@ struct core {
 
 /* In each shard's thread, when env is complete. */
 struct core *core_start(struct shard *s, struct env *env);
-/* Closes all sessions with system-shutdown; in the shard's thread. */
+/* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);
 

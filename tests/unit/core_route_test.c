@@ -249,6 +249,26 @@ TEST(everybody_is_told_that_the_server_ends)
 		client_expect(c[i], "<system-shutdown");
 }
 
+TEST(who_has_not_signed_in_is_told_too)
+{
+	struct house_client *a = house_connect(&house, 0), *b = house_connect(&house, 0), *c = house_connect(&house, 0);
+
+	client_send(a, "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" HOUSE_DOMAIN
+		       "' version='1.0'>");
+	client_expect(a, "</stream:features>");
+	client_authenticate(b, names[1], ""); /* moved to another shard */
+	client_expect(b, "<success");
+	house_store(READS_WAIT);
+	client_authenticate(c, names[2], ""); /* in the middle of it */
+	house_quiet(&house);
+	house_shutdown(&house);
+	house_store(STORE_WORKS);
+	client_expect(a, "<system-shutdown");
+	client_expect(b, "<system-shutdown");
+	client_expect(c, "<system-shutdown");
+	assert_true(client_is_closed(a) && client_is_closed(b) && client_is_closed(c));
+}
+
 #define DIALOGUE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 UNIT_MAIN(cmocka_unit_test(archive_ids_rise_within_a_millisecond), cmocka_unit_test(archive_ids_rise_when_the_clock_steps_back),
@@ -256,4 +276,4 @@ UNIT_MAIN(cmocka_unit_test(archive_ids_rise_within_a_millisecond), cmocka_unit_t
 	cmocka_unit_test(archive_ids_are_ids_whatever_the_clock_says), DIALOGUE(messages_behind_one_that_waits_keep_their_order),
 	DIALOGUE(a_message_that_waits_outlives_its_session), DIALOGUE(a_retry_is_taken_once),
 	DIALOGUE(presence_reaches_contacts_in_every_shard), DIALOGUE(a_full_mailbox_is_an_error_to_the_sender),
-	DIALOGUE(who_writes_to_nobody_gets_an_error), DIALOGUE(everybody_is_told_that_the_server_ends));
+	DIALOGUE(who_writes_to_nobody_gets_an_error), DIALOGUE(who_has_not_signed_in_is_told_too), DIALOGUE(everybody_is_told_that_the_server_ends));
