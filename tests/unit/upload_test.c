@@ -386,7 +386,7 @@ TEST(files_of_a_deleted_account_go_but_shared_contents_stay)
 	static const char hello[] =
 		"2c/f24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 	struct web w;
-	struct place mine, shared, own;
+	struct place mine, shared = { 0 }, own;
 	struct slot theirs = { .name = STR("x"), .owner = STR("bob"), .size = 3 };
 	struct str token;
 	struct store_batch *b = store_batch_new();
