@@ -13,6 +13,7 @@
 
 #define ARCHIVE_EPOCH_MS 1577836800000ull /* 2020-01-01 */
 enum { ID_COUNT_BITS = 15, ID_SHARD_BITS = 6, ID_TIME_SHIFT = ID_COUNT_BITS + ID_SHARD_BITS };
+#define ID_MS_MAX ((1ull << 42) - 2)
 
 struct core *core_start(struct shard *s, struct env *env)
 {
@@ -22,6 +23,7 @@ struct core *core_start(struct shard *s, struct env *env)
 	c->env = env;
 	c->started_ms = clock_mono_ms();
 	list_init(&c->idle_users);
+	list_init(&c->links);
 	s->core = c;
 	for (const struct feature *const *f = env->features; *f; f++)
 		if ((*f)->on_start)
@@ -29,22 +31,44 @@ struct core *core_start(struct shard *s, struct env *env)
 	return c;
 }
 
-void core_shutdown(struct core *c)
+/* Malloc'ed. */
+static id_t64 *sessions_of(struct core *c, size_t *out_n)
 {
+	struct buf ids = { 0 };
 	uint32_t pos = 0;
 	struct str key;
 	void *value;
 
-	for (const struct feature *const *f = c->env->features; *f; f++)
-		if ((*f)->service && (*f)->service->shutdown)
-			(*f)->service->shutdown(c);
 	while (map_next(&c->users, &pos, &key, &value)) {
 		struct user *u = value;
 		struct session *s;
 
 		list_each(s, &u->sessions, in_user)
-			session_kick(s, "system-shutdown", NULL);
+			buf_put(&ids, &s->id, sizeof(s->id));
 	}
+	*out_n = ids.n / sizeof(id_t64);
+	return (id_t64 *)(void *)ids.p;
+}
+
+void core_shutdown(struct core *c)
+{
+	struct session *s;
+	struct core_link *l;
+	id_t64 *all;
+	size_t n = 0;
+
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && (*f)->service->shutdown)
+			(*f)->service->shutdown(c);
+	/* By id: their presence makes others load, and the map of users grow. */
+	all = sessions_of(c, &n);
+	for (size_t i = 0; i < n; i++)
+		if ((s = session_get(c, all[i])))
+			session_kick(s, "system-shutdown", NULL);
+	free(all);
+	c->closing = true;
+	list_each(l, &c->links, in_core)
+		l->shutdown(l);
 }
 
 void core_free(struct core *c)
@@ -82,20 +106,27 @@ struct shard *core_shard_of(const struct core *c, struct str bare)
 	return shard_of(c->env->shards, bare);
 }
 
+uint64_t archive_id_next(uint64_t last, uint64_t wall_ms, int shard)
+{
+	/* A clock before 2020 (a small machine that does not know the time yet) makes ids all the same. */
+	uint64_t ms = wall_ms < ARCHIVE_EPOCH_MS ? 0 : wall_ms - ARCHIVE_EPOCH_MS;
+	uint64_t of_shard = (uint64_t)shard << ID_COUNT_BITS, id, shard_mask = ((1ull << ID_SHARD_BITS) - 1) << ID_COUNT_BITS;
+
+	if (ms > ID_MS_MAX)
+		ms = ID_MS_MAX;
+	id = ms << ID_TIME_SHIFT | of_shard;
+	if (id > last)
+		return id;
+	id = last + 1; /* same millisecond, or the clock stepped back */
+	if ((id & shard_mask) != of_shard) /* the count ran over: next ms */
+		id = ((last >> ID_TIME_SHIFT) + 1) << ID_TIME_SHIFT | of_shard;
+	return id;
+}
+
 uint64_t archive_id_new(struct core *c)
 {
-	uint64_t ms = clock_wall_ms() - ARCHIVE_EPOCH_MS;
-	uint64_t id = ms << ID_TIME_SHIFT | (uint64_t)c->shard->index << ID_COUNT_BITS;
-	uint64_t step = 1, shard_mask = ((1ull << ID_SHARD_BITS) - 1) << ID_COUNT_BITS;
-
-	if (id <= c->last_archive_id) { /* same millisecond, or the clock stepped back */
-		id = c->last_archive_id + step;
-		if ((id & shard_mask) != (c->last_archive_id & shard_mask)) /* count ran over: next ms */
-			id = ((c->last_archive_id >> ID_TIME_SHIFT) + 1) << ID_TIME_SHIFT |
-				(uint64_t)c->shard->index << ID_COUNT_BITS;
-	}
-	c->last_archive_id = id;
-	return id;
+	c->last_archive_id = archive_id_next(c->last_archive_id, clock_wall_ms(), c->shard->index);
+	return c->last_archive_id;
 }
 
 uint64_t archive_id_ms(uint64_t id)

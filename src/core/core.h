@@ -38,6 +38,12 @@ struct env {
 	const struct feature *const *features; /* NULL-terminated */
 };
 
+/* A stream of a client, signed in or not; embedded in it. */
+struct core_link {
+	struct list in_core;
+	void (*shutdown)(struct core_link *l); /* closes it; must not leave the list within */
+};
+
 struct core {
 	struct shard *shard;
 	struct env *env;
@@ -46,6 +52,8 @@ struct core {
 	struct list idle_users; /* loaded users without sessions, oldest first */
 	struct timer tick;   /* once a second while there is something to expire */
 	uint64_t last_archive_id;
+	struct list links;   /* struct core_link: every stream of this shard */
+	bool closing;	     /* core_shutdown ran */
 	bool ending;	     /* the shard ends: nobody is loaded any more */
 	uint64_t started_ms; /* monotonic */
 	struct buf scratch;  /* heads of stanzas while they are written */
@@ -54,7 +62,7 @@ struct core {
 
 /* In each shard's thread, when env is complete. */
 struct core *core_start(struct shard *s, struct env *env);
-/* Closes all sessions with system-shutdown; in the shard's thread. */
+/* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);
 
@@ -77,6 +85,8 @@ struct shard *core_shard_of(const struct core *c, struct str bare);
 /* Archive ids: 42 bits of milliseconds since 2020, 6 bits of shard, 15 bits of count; strictly rising per shard, also when
  * the clock steps back. On the wire they are decimal. */
 uint64_t archive_id_new(struct core *c);
+/* The one after last at this time; last is 0 or of the same shard. */
+uint64_t archive_id_next(uint64_t last, uint64_t wall_ms, int shard);
 uint64_t archive_id_ms(uint64_t id);	      /* wall ms since 1970 */
 uint64_t archive_id_from_ms(uint64_t wall_ms); /* the smallest id of that millisecond */
 struct str archive_id_str(struct arena *a, uint64_t id);

@@ -51,7 +51,7 @@ void offline_load(struct user *u, struct str key, struct str value)
 
 bool offline_is_full(const struct user *u)
 {
-	return u->offline_n >= OFFLINE_MAX;
+	return u->offline_n >= (uint64_t)config_int(core_config(u->core), "offline.max");
 }
 
 void offline_store(struct transit *t)
@@ -103,10 +103,12 @@ struct delivery {
 	id_t64 session;
 	struct core *core;
 	struct str user; /* own bytes */
+	struct timer wait; /* for a client that is behind */
 	char last[KEY_N + 1];
 };
 
 static void next_page(struct delivery *d);
+static void go_on(struct session *s, struct delivery *d);
 
 static bool key_id(struct str key, uint64_t *out)
 {
@@ -127,8 +129,10 @@ static void send_one(struct session *s, const struct store_item *item)
 	struct stanza st;
 	uint64_t id;
 
-	if (!key_id(item->key, &id) || stanza_unpack(item->value, &st))
+	/* A row stays until it is acknowledged: not a second time when the presence changes meanwhile. */
+	if (!key_id(item->key, &id) || id <= s->offline_sent || stanza_unpack(item->value, &st))
 		return;
+	s->offline_sent = id;
 	if (s->archive_aware && item->key.p[KEY_N - 1] == 'a') { /* XEP-0386: read from the archive */
 		forget(s->user, id);
 		stanza_fini(&st);
@@ -172,7 +176,48 @@ static void on_page(struct shard *sh, void *arg, int status, const struct store_
 		return;
 	}
 	memcpy(d->last, v[n - 1].key.p, KEY_N);
-	next_page(d);
+	go_on(s, d);
+}
+
+/* Does the client still have enough to read or to acknowledge? */
+static bool is_behind(struct session *s)
+{
+	return (s->sm && s->sm->n > OFFLINE_AHEAD) || (s->ops && s->ops->pending && s->ops->pending(s) > OFFLINE_AHEAD_BYTES);
+}
+
+static void on_wait(struct timer *t)
+{
+	struct delivery *d = container_of(t, struct delivery, wait);
+	struct session *s = session_get(d->core, d->session);
+
+	s->offline = NULL; /* a session that ends takes the delivery along */
+	if (s->presence)
+		go_on(s, d);
+	else
+		delivery_free(d);
+}
+
+static void go_on(struct session *s, struct delivery *d)
+{
+	if (!is_behind(s)) {
+		next_page(d);
+		return;
+	}
+	offline_stop(s);
+	s->offline = d;
+	d->wait.on_time = on_wait;
+	timer_set(&d->core->shard->loop, &d->wait, OFFLINE_WAIT_MS);
+}
+
+void offline_stop(struct session *s)
+{
+	struct delivery *d = s->offline;
+
+	if (!d)
+		return;
+	timer_cancel(&d->core->shard->loop, &d->wait);
+	delivery_free(d);
+	s->offline = NULL;
 }
 
 static void next_page(struct delivery *d)

@@ -5,11 +5,16 @@
 
 #include "core/pipeline.h"
 
-enum { OFFLINE_MAX = 1000, OFFLINE_PAGE = 100 };
+enum {
+	OFFLINE_PAGE = 100,
+	OFFLINE_AHEAD = 1000,	       /* unacknowledged stanzas, or … */
+	OFFLINE_AHEAD_BYTES = 256 << 10, /* … unsent bytes, at which a delivery waits for the client */
+	OFFLINE_WAIT_MS = 50,
+};
 
 /* Is this message worth keeping (RFC 6121 §8.5.2.2, XEP-0160 §3, XEP-0334)? */
 bool offline_worthy(const struct stanza *st);
-/* OFFLINE_MAX messages wait already. */
+/* As many messages as offline.max allows wait already. */
 bool offline_is_full(const struct user *u);
 /* Reads the number that waits while the user loads: kind "spool". */
 void offline_load(struct user *u, struct str key, struct str value);
@@ -18,6 +23,8 @@ void offline_store(struct transit *t);
 /* Sends everything kept, oldest first, to a session that just became available. Rows go when the client acknowledged them
  * (XEP-0198) or, without it, when they were written to its connection. */
 void offline_deliver(struct session *s);
+/* The session ends: a delivery that waits for its client ends too. */
+void offline_stop(struct session *s);
 /* The client acknowledged this stanza. */
 void offline_acked(struct session *s, const struct unacked *u);
 /* A session died with this message unacknowledged: to the user's other available sessions, or kept. */

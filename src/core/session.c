@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/feature.h"
+#include "core/offline.h"
 #include "core/presence.h"
 #include "core/sm.h"
 #include "core/user.h"
@@ -71,6 +72,7 @@ void session_end(struct session *s)
 	timer_cancel(&c->shard->loop, &s->expiry);
 	timer_cancel(&c->shard->loop, &s->ask);
 	session_rate_forget(s);
+	offline_stop(s);
 	presence_session_gone(s);
 	ids_drop(&c->sessions, s->id);
 	user_session_removed(u, s);

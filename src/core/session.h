@@ -24,6 +24,7 @@ struct session_ops {
 	void (*send)(struct session *s, struct str head, struct str tail);
 	/* Ends the stream with a stream error (NULL: none); the link forgets the session. */
 	void (*close)(struct session *s, const char *stream_error, const char *text);
+	size_t (*pending)(struct session *s); /* bytes that the client has not read yet; NULL: not known */
 	void (*pause)(struct session *s, bool on); /* backpressure on what the client sends */
 };
 
@@ -79,6 +80,7 @@ struct session {
 	struct sm *sm;
 	struct blob *presence;	/* last available presence, stanza_pack; NULL: not available */
 	struct list directed;	/* struct directed */
+	struct delivery *offline; /* kept messages that wait until the client has read the last ones */
 	struct timer expiry;	/* resumption window */
 	struct timer ask;	/* SM_ASK_MS */
 	struct timer rate;	/* until a client that sends too fast is read again */
@@ -91,6 +93,7 @@ struct session {
 	uint16_t directed_n, directed_gone; /* gone: of them, those that went offline themselves */
 	uint64_t since_ms, active_ms; /* monotonic */
 	uint64_t rate_tokens, rate_at_ms;
+	uint64_t offline_sent; /* row of the last message kept for the account that it got, 0: none */
 	char client[64];	/* user-agent id (XEP-0388), hex or as sent; empty: none */
 };
 

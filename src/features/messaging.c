@@ -102,6 +102,10 @@ static enum verdict offline(struct transit *t)
 	return STOP;
 }
 
+static const struct option options[] = {
+	{ "offline.max", OPT_INT, "20000", 0, 1000000, NULL, "Messages that wait for one account's next sign-in; the archive goes on." },
+	{ NULL },
+};
 static const struct spec specs[] = { { "RFC 6121", "2011-03" }, { "XEP-0160", "1.0.1" }, { "XEP-0359", "0.7.0" },
 	{ "XEP-0334", "0.4.0" }, { NULL, NULL } };
 static const char *const disco_account[] = { NS_SID, NULL };
@@ -113,6 +117,7 @@ const struct feature feature_messaging = {
 	.disco_server = disco_server,
 	.disco_account = disco_account,
 	.send = { [SEND_STAMP] = stamp },
+	.options = options,
 	.user_kind = "spool",
 	.user_item = offline_load,
 	.deliver = { [DELIVER_FANOUT] = fanout, [DELIVER_OFFLINE] = offline },

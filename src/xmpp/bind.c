@@ -49,7 +49,16 @@ static void ops_pause(struct session *s, bool on)
 		stream_proceed(st);
 }
 
-const struct session_ops stream_session_ops = { ops_send, ops_close, ops_pause };
+static size_t ops_pending(struct session *s)
+{
+	struct stream *st = s->link;
+
+	return st->conn ? conn_out_pending(st->conn) : 0;
+}
+
+const struct session_ops stream_session_ops = {
+	.send = ops_send, .close = ops_close, .pending = ops_pending, .pause = ops_pause,
+};
 
 static void bound(struct stream *st, struct session *s)
 {

@@ -14,6 +14,7 @@ struct c2s {
 	struct xml_reader *reader;
 	struct tls_ctx *(*tls)(void);
 	bool restart;
+	bool raised; /* the reader's limits are those of an authenticated stream */
 };
 
 static struct c2s *of(struct stream *st)
@@ -129,15 +130,16 @@ static bool link_take(struct stream *st, struct arena *a)
 {
 	struct c2s *c = of(st);
 	struct xml_event ev;
-	bool was_authed = st->authed;
 
+	if (st->authed && !c->raised) { /* whatever the way to sign in, also by an answer that came from elsewhere */
+		xml_reader_limits(c->reader, &XML_LIMITS_STREAM);
+		c->raised = true;
+	}
 	xml_reader_next(c->reader, a, &ev);
 	handle(c, &ev);
 	if (c->restart && st->state != STREAM_CLOSED) {
 		restart(c, a);
 		st->restarted = true;
-	} else if (st->authed && !was_authed) {
-		xml_reader_limits(c->reader, &XML_LIMITS_STREAM);
 	}
 	return ev.kind != XML_NONE || st->restarted;
 }

@@ -28,18 +28,26 @@ static void set_timer(struct stream *st, const char *option)
 	timer_set(&st->core->shard->loop, &st->timer, option_ms(st->core, option));
 }
 
+static void on_shutdown(struct core_link *l)
+{
+	stream_error(container_of(l, struct stream, in_core), "system-shutdown", NULL);
+}
+
 void stream_init(struct stream *st, struct core *c, bool secure)
 {
 	st->core = c;
 	st->state = STREAM_START;
 	st->secure = secure;
 	st->timer.on_time = on_timer;
+	st->in_core.shutdown = on_shutdown;
+	list_push(&c->links, &st->in_core.in_core);
 	set_timer(st, "limits.auth_timeout");
 }
 
 void stream_fini(struct stream *st)
 {
 	timer_cancel(&st->core->shard->loop, &st->timer);
+	list_del(&st->in_core.in_core);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
 	buf_free(&st->waiting);
@@ -153,7 +161,12 @@ static void on_moved(struct shard *s, struct conn *c, void *owner)
 	(void)c;
 	st->core = s->core;
 	set_timer(st, "limits.auth_timeout");
+	list_push(&st->core->links, &st->in_core.in_core);
 	st->busy = false;
+	if (st->core->closing) {
+		on_shutdown(&st->in_core);
+		return;
+	}
 	st->go_on(st);
 	stream_proceed(st);
 }
@@ -175,6 +188,7 @@ void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 	}
 	st->busy = true;
 	timer_cancel(&c->shard->loop, &st->timer);
+	list_del(&st->in_core.in_core);
 	conn_move(st->conn, home, on_moved);
 }
 

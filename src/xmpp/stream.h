@@ -47,6 +47,7 @@ struct stream {
 	const struct stream_link *link;
 	struct conn *conn;
 	struct core *core;
+	struct core_link in_core;
 	struct session *session;
 	struct auth *auth;	/* an exchange under way */
 	struct timer timer;	/* authentication time, then idle */

@@ -135,21 +135,33 @@ def the_feature_is_announced(stage):
     check('msgoffline' in features, 'XEP-0160 §4: msgoffline is not announced')
 
 
-def no_more_than_a_thousand_wait(stage):
-    """The spool is bounded; what the archive keeps is not lost by that."""
-    acc = stage.account()
-    a = stage.online()
-    for i in range(1005):
+def what_waits_is_bounded_and_what_is_over_is_in_the_archive(stage):
+    """offline.max; the archive loses nothing by that."""
+    server = stage.own_server({'offline.max': '50'})
+    acc = server.account()
+    a = stage.online(server.account(), server=server)
+    for i in range(55):
         a.send(f'<message to="{acc.jid}" type="chat" id="n{i}"><body>{i}</body></message>')
-    a.settle(acc.jid)
-    b = stage.client(acc).login()
+    a.iq('get', '<query xmlns="urn:anser:test:barrier"/>', acc.jid)
+    b = stage.client(acc, server=server).login()
     b.present('', 0)
-    for _ in range(12):  # they come in pages, each behind a question to the store
-        b.settle()
-    waited = [e['id'] for e in b.queue if e.name == 'message']
-    equal(len(waited), 1000, 'offline messages')
-    equal(waited[-1], 'n999')
+    b.expect('<message id="n49"/>')
     fin = b.set(f'<query xmlns="{MAM}"><set xmlns="{RSM}"><max>1</max><before/></set></query>').find('fin')
     check(fin is not None, 'no archive')
+    check(not any(e['id'] == 'n50' for e in b.queue if e.name == 'message'), 'more than offline.max came')
     last = [e.find('result/forwarded/message') for e in b.queue if e.find('result', MAM) is not None]
-    equal(last[0]['id'], 'n1004', 'the newest in the archive')
+    equal(last[0]['id'], 'n54', 'the newest in the archive')
+
+
+def thousands_come_to_a_client_that_acknowledges_slowly(stage):
+    """The delivery waits for the client instead of running over its XEP-0198 queue."""
+    acc, a = stage.account(), stage.online()
+    for i in range(3000):
+        a.send(f'<message to="{acc.jid}" type="chat" id="s{i}"><body>{i}</body></message>')
+        if i % 500 == 499:
+            a.ping()
+    a.iq('get', '<query xmlns="urn:anser:test:barrier"/>', acc.jid)
+    b = stage.client(acc).login()
+    b.enable_sm()
+    b.present('', 0)
+    b.expect('<message id="s2999"/>', timeout=25)

@@ -50,6 +50,24 @@ TEST(a_message_to_nobody_there_waits_for_the_next_sign_in)
 	client_expect(b, "urn:xmpp:delay");
 }
 
+/* Signed in by SASL2, whose success comes without a new stream. */
+TEST(a_large_stanza_is_taken_after_every_way_to_sign_in)
+{
+	struct house_client *a = house_connect(&house, 0), *b = house_connect(&house, 1);
+	static char text[60001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	client_sign_in(b, bob, "desk");
+	client_available(b);
+	client_authenticate(a, ann, "<bind xmlns='urn:xmpp:bind:0'/>");
+	client_expect(a, "</stream:features>");
+	client_send(a, "<message to='%s@" HOUSE_DOMAIN "' type='chat'><body>%s</body></message>", bob, text);
+	client_expect(b, text);
+	client_send(b, "<message to='%s@" HOUSE_DOMAIN "' type='chat'><body>%sy</body></message>", bob, text);
+	client_expect(b, "xy</body>");
+	client_ping(a);
+}
+
 #define DIALOGUE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-UNIT_MAIN(DIALOGUE(two_people_chat_across_shards), DIALOGUE(a_message_to_nobody_there_waits_for_the_next_sign_in));
+UNIT_MAIN(DIALOGUE(a_large_stanza_is_taken_after_every_way_to_sign_in), DIALOGUE(two_people_chat_across_shards), DIALOGUE(a_message_to_nobody_there_waits_for_the_next_sign_in));

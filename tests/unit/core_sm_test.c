@@ -74,7 +74,7 @@ TEST(what_is_not_on_disk_is_not_acknowledged)
 	client_send(a, "<presence/>");
 	chat(a, bob, "one");
 	ask(a);
-	client_expect(b, "one"); /* delivery does not wait for the disk */
+	client_expect(b, "<body>one"); /* delivery does not wait for the disk */
 	assert_null(strstr(client_take(a), "<a "));
 	house_store(STORE_WORKS);
 	client_expect(a, "<a xmlns='urn:xmpp:sm:3' h='2'/>");
@@ -110,10 +110,10 @@ TEST(resuming_replays_what_was_not_acknowledged)
 	again = authenticated(bob);
 	client_send(again, "<resume xmlns='urn:xmpp:sm:3' h='1' previd='%s'/>", token);
 	expect_resumed(again, token, 1);
-	client_expect(again, "one");
-	client_expect(again, "two");
+	client_expect(again, "<body>one");
+	client_expect(again, "<body>two");
 	chat(a, bob, "three");
-	client_expect(again, "three");
+	client_expect(again, "<body>three");
 }
 
 TEST(a_stream_that_waits_to_close_gives_its_session_to_one_that_resumes_it)
@@ -178,10 +178,10 @@ TEST(messages_of_a_session_that_dies_go_to_the_other_one)
 	client_available(other);
 	client_send(a, "<message to='%s@" HOUSE_DOMAIN "/desk' type='chat'><body>one</body></message>", bob);
 	house_quiet(&house);
-	assert_null(strstr(client_take(other), "one"));
+	assert_null(strstr(client_take(other), "<body>one"));
 	client_close(b);
 	house_skip(&house, 86400000);
-	client_expect(other, "one");
+	client_expect(other, "<body>one");
 }
 
 TEST(messages_of_the_last_session_that_dies_wait_for_the_next)
@@ -194,18 +194,37 @@ TEST(messages_of_the_last_session_that_dies_wait_for_the_next)
 	client_available(b);
 	chat(a, bob, "one");
 	chat(a, bob, "two");
-	client_expect(b, "two");
+	client_expect(b, "<body>two");
 	client_close(b);
 	house_skip(&house, 86400000);
 	assert_null(house_session(&house, "bob", "desk"));
 	b = signed_in(bob, "desk");
 	client_available(b);
-	text = client_expect(b, "two");
-	assert_non_null(strstr(text, "one"));
+	text = client_expect(b, "<body>two");
+	assert_non_null(strstr(text, "<body>one"));
 	assert_non_null(strstr(text, "urn:xmpp:delay"));
 	for (; (text = strstr(text, "<stanza-id")); text++)
 		ids++;
 	assert_int_equal(ids, 2); /* each its own, and no second one */
+}
+
+TEST(what_was_kept_comes_once_however_often_the_presence_changes)
+{
+	struct house_client *a = signed_in(ann, "phone"), *b;
+
+	chat(a, bob, "one");
+	client_ping(a);
+	b = signed_in(bob, "desk");
+	client_enable_sm(b);
+	client_available(b);
+	client_expect(b, "<body>one");
+	client_send(b, "<presence><priority>-1</priority></presence><presence/><presence type='unavailable'/><presence/>");
+	assert_null(strstr(client_take(b), "<body>one"));
+	client_close(b);
+	house_skip(&house, 86400000); /* never acknowledged: still there */
+	b = signed_in(bob, "desk");
+	client_available(b);
+	client_expect(b, "<body>one");
 }
 
 TEST(an_acknowledgement_of_more_than_was_sent_ends_the_stream)
@@ -287,6 +306,7 @@ UNIT_MAIN(DIALOGUE(what_is_not_on_disk_is_not_acknowledged), DIALOGUE(a_message_
 	DIALOGUE(a_message_that_waits_does_not_unpause_the_link_that_came_after_it),
 	DIALOGUE(messages_of_a_session_that_dies_go_to_the_other_one),
 	DIALOGUE(messages_of_the_last_session_that_dies_wait_for_the_next),
+	DIALOGUE(what_was_kept_comes_once_however_often_the_presence_changes),
 	DIALOGUE(an_acknowledgement_of_more_than_was_sent_ends_the_stream),
 	DIALOGUE(a_queue_that_runs_over_ends_the_session_and_loses_no_message),
 	DIALOGUE(a_session_that_ran_over_cannot_be_resumed));

@@ -176,6 +176,12 @@ void house_quiet(struct house *h)
 	}
 }
 
+void house_turn(struct house *h, int shard)
+{
+	must(!h->threads);
+	turn(h->shards.v[shard]);
+}
+
 void house_skip(struct house *h, uint64_t ms)
 {
 	house_quiet(h);
@@ -314,10 +320,8 @@ static bool all_is_quiet(struct house *h)
 	return true;
 }
 
-/* As app/wiring does: sessions end, streams close, the store answers, then the shards stop. */
-void house_close(struct house *h)
+void house_shutdown(struct house *h)
 {
-	house_store(STORE_WORKS);
 	for (int i = 0; i < h->shards.n; i++) {
 		struct mail *m = mem_zalloc(sizeof(*m));
 
@@ -326,6 +330,13 @@ void house_close(struct house *h)
 	}
 	if (!h->threads)
 		house_quiet(h);
+}
+
+/* As app/wiring does: sessions end, streams close, the store answers, then the shards stop. */
+void house_close(struct house *h)
+{
+	house_store(STORE_WORKS);
+	house_shutdown(h);
 	for (int i = 0; i < h->clients_n; i++) {
 		client_close(&h->clients[i]);
 		buf_free(&h->clients[i].got);

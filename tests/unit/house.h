@@ -49,7 +49,11 @@ void house_quiet(struct house *h);
 void house_skip(struct house *h, uint64_t ms);
 /* By hand: the calling thread plays the shard that owns this bare JID, for calls into core; house_quiet ends it. */
 struct core *house_core(struct house *h, const char *bare);
-/* The names of n accounts ("NAME0", "NAME1" ...) whose home is this shard. */
+/* By hand: one shard alone, once. */
+void house_turn(struct house *h, int shard);
+/* All sessions end as at the end of the server. */
+void house_shutdown(struct house *h);
+/* A name ("NAME0", "NAME1" ...) of an account whose home is this shard. */
 const char *house_name_in(struct house *h, int shard, const char *name, char out[64]);
 struct session *house_session(struct house *h, const char *bare, const char *resource);
 
