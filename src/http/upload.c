@@ -359,7 +359,8 @@ static bool check_sizes(struct exchange *x, const struct slot *slot, uint64_t *o
 {
 	int64_t n = x->req->content_length;
 	struct str at = http_header_get(x->req, "upload-offset");
-	struct str params, type = str_cut(http_header_get(x->req, "content-type"), ';', &params);
+	struct str params, type = str_trim(str_cut(http_header_get(x->req, "content-type"), ';', &params));
+	struct str announced = str_trim(str_cut(slot->type, ';', &params)); /* parameters may differ */
 
 	*out_offset = 0;
 	if (n < 0)
@@ -370,7 +371,7 @@ static bool check_sizes(struct exchange *x, const struct slot *slot, uint64_t *o
 		exchange_error(x, 413, "too-large", "This is more than was announced.");
 	else if (x->method == HTTP_M_PUT && (uint64_t)n < slot->size)
 		exchange_error(x, 400, "too-small", "This is less than was announced.");
-	else if (x->method == HTTP_M_PUT && slot->type.n && !str_eq_nocase(type, slot->type))
+	else if (x->method == HTTP_M_PUT && announced.n && !str_eq_nocase(type, announced))
 		exchange_error(x, 415, "bad-type", "This is not the type of file that was announced.");
 	else if (x->method == HTTP_M_PUT)
 		return true;

@@ -40,8 +40,8 @@ class Bot(slixmpp.ClientXMPP):
         self.add_event_handler('message', self.heard.put_nowait)
         self.started = asyncio.get_event_loop().create_future()
         self.add_event_handler('session_start', lambda _: self.started.done() or self.started.set_result('start'))
-        for refusal in ('failed_all_auth', 'stream_error'):  # the server ends the stream before slixmpp has tried all mechanisms
-            self.add_event_handler(refusal, lambda _: self.started.done() or self.started.set_result('refused'))
+        # It tries one mechanism after the other; the first refusal tells.
+        self.add_event_handler('failed_auth', lambda _: self.started.done() or self.started.set_result('refused'))
         self.resumed = asyncio.get_event_loop().create_future()
         self.add_event_handler('session_resumed', lambda _: self.resumed.done() or self.resumed.set_result(True))
 
@@ -78,7 +78,10 @@ async def chat(a, b):
 async def rooms(a, b):
     room = 'slix%d@%s' % (time.time() * 1000, WORLD['muc'])
     for c, nick in ((a, 'anne'), (b, 'bert')):
-        await c.plugin['xep_0045'].join_muc_wait(room, nick)
+        inside = asyncio.get_event_loop().create_future()
+        c.add_event_handler('muc::%s::self-presence' % room, lambda _, inside=inside: inside.done() or inside.set_result(True))
+        c.plugin['xep_0045'].join_muc(room, nick)
+        await inside
         if c is a:
             form = await c.plugin['xep_0045'].get_room_config(room)
             form['type'] = 'submit'
@@ -109,7 +112,7 @@ async def wrong_password(account):
     c = Bot(dict(account, password='wrong password'))
     if await c.go() != 'refused':
         raise AssertionError('accepted')
-    c.disconnect()
+    c.abort()
 
 
 async def main():

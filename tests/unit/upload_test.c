@@ -14,7 +14,7 @@
 #define HOST "Host: example.org\r\n"
 
 struct place {
-	char path[300], token[600];
+	char path[300], token[600], type[64];
 	char id[FILES_ID_BYTES + 1];
 };
 
@@ -30,6 +30,7 @@ static struct place slot(struct web *w, const char *name, const char *type, uint
 	snprintf(p.id, sizeof(p.id), "%.*s", STR_ARG(s.id));
 	snprintf(p.path, sizeof(p.path), "/upload/%s/%s", p.id, name);
 	snprintf(p.token, sizeof(p.token), "%.*s", STR_ARG(token));
+	snprintf(p.type, sizeof(p.type), "%s", type);
 	return p;
 }
 
@@ -47,8 +48,8 @@ static struct reply put(struct web *w, const struct place *at, const char *bytes
 {
 	return web_ask(w,
 		"PUT %s HTTP/1.1\r\n" HOST
-		"Authorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n%s",
-		at->path, at->token, strlen(bytes), bytes);
+		"Authorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
+		at->path, at->token, at->type, strlen(bytes), bytes);
 }
 
 TEST(what_was_put_can_be_got)
