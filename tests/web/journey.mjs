@@ -89,7 +89,7 @@ async function talk(alice, bob, at) {
 
 async function withoutNetwork(alice, bob, at) {
   await step(`${at}: the client opens without a network, and what is written there goes out later`, async () => {
-    await alice.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await alice.page.waitForFunction(() => navigator.serviceWorker.controller !== null || navigator.serviceWorker.getRegistration().then((r) => Boolean(r?.active)));
     alice.network.cut();
     await alice.reload();
     await alice.sees("p2p: from bob");
