@@ -59,10 +59,21 @@ void net_fini(struct net *n)
 	SSL_CTX_free(n->client_tls);
 }
 
-void net_turn(struct net *n)
+static void turn(struct net *n, int wait_ms)
 {
 	for (int i = 0; i < n->all.n; i++)
-		must(loop_turn(&n->all.v[i]->loop, 0) == 0);
+		must(loop_turn(&n->all.v[i]->loop, wait_ms) == 0);
+}
+
+void net_turn(struct net *n)
+{
+	turn(n, 0);
+}
+
+/* One of up to TURNS_MAX turns: the later ones leave the processor to threads that work for the loop. */
+static void turn_of(struct net *n, int i)
+{
+	turn(n, i < TURNS_MAX / 2 ? 0 : 1);
 }
 
 void net_skip(struct net *n, uint64_t ms)
@@ -145,7 +156,7 @@ void peer_send(struct net *n, struct peer *p, struct str bytes)
 			peer_read(p);
 		}
 		if (bytes.n)
-			net_turn(n);
+			turn_of(n, i);
 	}
 	must(!bytes.n);
 }
@@ -173,7 +184,7 @@ void peer_read(struct peer *p)
 void peer_want(struct net *n, struct peer *p, size_t bytes)
 {
 	for (int i = 0; i < TURNS_MAX && p->in.n < bytes && !p->end; i++) {
-		net_turn(n);
+		turn_of(n, i);
 		peer_read(p);
 	}
 }
@@ -181,7 +192,7 @@ void peer_want(struct net *n, struct peer *p, size_t bytes)
 void peer_want_end(struct net *n, struct peer *p)
 {
 	for (int i = 0; i < TURNS_MAX && !p->end; i++) {
-		net_turn(n);
+		turn_of(n, i);
 		peer_read(p);
 	}
 }
