@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/caps.h"
 #include "core/feature.h"
 #include "core/offline.h"
 #include "core/presence.h"
@@ -78,6 +79,7 @@ void session_end(struct session *s)
 	user_session_removed(u, s);
 	sm_give_back(s);
 	directed_free(s);
+	caps_gone(s);
 	blob_unref(s->presence);
 	free((void *)s->jid.full.p);
 	free(s);

@@ -3,7 +3,7 @@
 #include "features/features.h"
 
 extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
-	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
+	feature_messaging, feature_muc, feature_ping, feature_pubsub, feature_register, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
 const struct feature *const features[] = {
@@ -16,7 +16,7 @@ const struct feature *const features[] = {
 	&feature_blocking,
 	&feature_disco,
 	&feature_small,
-	&feature_keep,
+	&feature_pubsub,
 	&feature_commands,
 	&feature_invite,
 	&feature_register,

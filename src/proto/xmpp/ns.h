@@ -62,5 +62,20 @@
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
 #define NS_MUC_STANZA_ID NS_SID
+#define NS_PUBSUB "http://jabber.org/protocol/pubsub"
+#define NS_PUBSUB_OWNER "http://jabber.org/protocol/pubsub#owner"
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
+#define NS_PUBSUB_ERRORS "http://jabber.org/protocol/pubsub#errors"
+#define NS_PUBSUB_NODE_CONFIG "http://jabber.org/protocol/pubsub#node_config"
+#define NS_PUBSUB_PUBLISH_OPTIONS "http://jabber.org/protocol/pubsub#publish-options"
+#define NS_PUBSUB_META_DATA "http://jabber.org/protocol/pubsub#meta-data"
+#define NS_PUBSUB_SUBSCRIBE_OPTIONS "http://jabber.org/protocol/pubsub#subscribe_options"
+#define NS_PUBSUB_SUBSCRIBE_AUTH "http://jabber.org/protocol/pubsub#subscribe_authorization"
+#define NS_PUBSUB_GET_PENDING "http://jabber.org/protocol/pubsub#get-pending"
+#define NS_BOOKMARKS "urn:xmpp:bookmarks:1"
+#define NS_STORAGE_BOOKMARKS "storage:bookmarks"
+#define NS_MDS "urn:xmpp:mds:displayed:0"
+#define NS_AVATAR_DATA "urn:xmpp:avatar:data"
+#define NS_AVATAR_METADATA "urn:xmpp:avatar:metadata"
 
 #endif
