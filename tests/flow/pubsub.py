@@ -118,14 +118,17 @@ def notify(*nodes):
     return [DISCO_INFO] + [n + '+notify' for n in nodes]
 
 
-def tell_caps(c, features, name='Flow', answer=None, known=False):
-    """Presence with capabilities, and the answer to the server's question when it asks; returns once the server has it."""
-    v = ver(features, name)
+def tell_caps(c, features, client=None):
+    """Presence with capabilities, and the answer to the server's question; returns once the server has it. Without a name of the
+    client it is one that the server never heard of. Returns the name."""
+    fresh = client is None
+    client = client or Client.new_id()
+    v = ver(features, client)
     c.present(caps(v))
-    if not known:
-        answer_caps(c, info(features, name) if answer is None else answer, v)
+    if fresh:
+        answer_caps(c, info(features, client), v)
     c.ping()
-    return v
+    return client
 
 
 def answer_caps(c, inside, v):

@@ -54,8 +54,7 @@ def strangers_get_no_events(stage):
 def every_own_resource_gets_events(stage):
     a = stage.online()
     other = stage.again(a)
-    tell_caps(a, notify(TUNE))
-    tell_caps(other, notify(TUNE), known=True)
+    tell_caps(other, notify(TUNE), tell_caps(a, notify(TUNE)))
     a.set(publish(TUNE, entry(), 'i'))
     for c in (a, other):
         c.expect(f'<message from="{a.bare}" to="{c.jid}"><event xmlns="{EVENT}"><items node="{TUNE}"><item id="i"/></items></event></message>')
@@ -65,10 +64,10 @@ def the_last_item_comes_with_presence(stage):
     """XEP-0163 §4.3.4, with the time of its publication."""
     a, b = stage.friends()
     a.set(publish(TUNE, entry('old'), 'i'))
-    tell_caps(b, notify(TUNE))
+    client = tell_caps(b, notify(TUNE))
     m = b.expect(f'<message from="{a.bare}" to="{b.jid}"><event xmlns="{EVENT}"><items node="{TUNE}"><item id="i"/></items></event></message>')
     check(m.find('delay', DELAY)['stamp'], m)
-    b.present('<show>away</show>' + caps(ver(notify(TUNE))))
+    b.present('<show>away</show>' + caps(ver(notify(TUNE), client)))
     b.expect_nothing('<message/>', after=(a,))
 
 
@@ -86,7 +85,7 @@ def new_capabilities_bring_the_last_items_of_new_nodes_only(stage):
     a.set(publish('urn:mood', entry(), 'm'))
     tell_caps(b, notify(TUNE))
     b.expect(f'<message><event xmlns="{EVENT}"><items node="{TUNE}"/></event></message>')
-    tell_caps(b, notify(TUNE, 'urn:mood'), 'Other')
+    tell_caps(b, notify(TUNE, 'urn:mood'))
     b.expect(f'<message><event xmlns="{EVENT}"><items node="urn:mood"/></event></message>')
     b.expect_nothing('<message/>', after=(a,))
 

@@ -117,7 +117,7 @@ static const char *const disco_account[] = {
 static const char *const disco_server[] = { NS_VCARD, NS_PRIVATE, NULL };
 static const struct disco_identity identities[] = { { "pubsub", "pep", NULL }, { 0 } };
 static const struct spec specs[] = { { "XEP-0060", "1.30.0" }, { "XEP-0163", "1.2.2" }, { "XEP-0222", "1.0" }, { "XEP-0223", "1.1.1" },
-	{ "XEP-0059", "1.0" }, { "XEP-0402", "1.2.0" }, { "XEP-0048", "1.2" }, { "XEP-0049", "1.2" }, { "XEP-0054", "1.2" },
+	{ "XEP-0059", "1.0.1" }, { "XEP-0402", "1.2.0" }, { "XEP-0048", "1.2" }, { "XEP-0049", "1.2" }, { "XEP-0054", "1.2" },
 	{ "XEP-0084", "1.1.4" }, { "XEP-0153", "1.1.1" }, { "XEP-0398", "1.0.0" }, { "XEP-0292", "0.12.0" }, { "XEP-0172", "1.1" },
 	{ "XEP-0384", "0.9.1" }, { "XEP-0490", "1.0.1" }, { "XEP-0492", "0.2.0" }, { NULL, NULL } };
 static const struct iq_route routes[] = {
