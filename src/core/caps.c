@@ -23,7 +23,7 @@ struct caps_wait {
 	struct list link; /* in cache->waits */
 	id_t64 session;
 	bool asked;
-	bool stale; /* the session has told another key since */
+	bool stale; /* the session has told another key since, or is gone */
 	caps_fn *changed;
 	struct str node, key; /* node: "node#ver" */
 	char bytes[];
@@ -181,10 +181,10 @@ static void ask_next(struct core *c, struct caps_cache *k, struct str key)
 	struct caps_wait *w;
 
 	list_each(w, &k->waits, link)
-		if (w->asked && str_eq(w->key, key))
+		if (w->asked && !w->stale && str_eq(w->key, key))
 			return;
 	list_each(w, &k->waits, link)
-		if (str_eq(w->key, key) && ask(c, w))
+		if (!w->asked && str_eq(w->key, key) && ask(c, w))
 			return;
 }
 
@@ -304,8 +304,32 @@ void caps_heard(struct session *s, struct stanza *st, caps_fn *changed)
 	}
 }
 
+/* Whoever waits for the same answer is asked in its place. */
+static void pass_on(struct session *s, struct caps_cache *k)
+{
+	struct core *c = s->core;
+	struct caps_wait *w;
+	struct str key = STR_NONE;
+
+	list_each(w, &k->waits, link) {
+		if (w->session != s->id || w->stale)
+			continue;
+		w->stale = true;
+		if (w->asked)
+			key = arena_str(core_arena(c), w->key);
+		else
+			wait_free(w);
+	}
+	if (key.n)
+		ask_next(c, k, key);
+}
+
 void caps_gone(struct session *s)
 {
+	struct caps_cache *k = s->core->slot[SLOT_CAPS];
+
+	if (k)
+		pass_on(s, k);
 	unref(s->caps);
 	s->caps = NULL;
 }
