@@ -78,6 +78,7 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	asks_free(c);
+	receipts_flush(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);

@@ -18,6 +18,7 @@ enum {
 	STANZA_BYTES_MAX = 256 << 10, /* XEP-0478 says so to clients */
 	STANZA_BYTES_MAX_UNAUTH = 16 << 10,
 	SESSIONS_PER_USER_MAX = 64,
+	RECEIPTS_PER_MAIL = 64,
 	USER_IDLE_MS = 60000, /* an account without sessions leaves memory after this */
 };
 
@@ -60,6 +61,8 @@ struct core {
 	struct list asks_open;
 	bool asking;	     /* one is being sent: an answer that comes at once waits for the next turn */
 	struct buf scratch;  /* heads of stanzas while they are written */
+	struct receipt_mail *receipts[SHARDS_MAX]; /* XEP-0198: what is durable, for sessions of other shards; sent at the turn's end */
+	struct deferred receipts_due;
 	void *slot[CORE_SLOTS];
 };
 

@@ -123,7 +123,7 @@ static bool shard_is_quiet(struct shard *s)
 	struct pollfd p = { .fd = s->loop.epoll_fd, .events = POLLIN };
 	const struct heap_node *next = heap_min(&s->loop.timers);
 
-	return list_empty(&s->loop.deferred) && poll(&p, 1, 0) == 0 &&
+	return list_empty(&s->loop.deferred) && !shard_has_mail(s) && poll(&p, 1, 0) == 0 &&
 		!(next && next->key <= clock_mono_ms() + s->loop.skew_ms);
 }
 
