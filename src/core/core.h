@@ -3,7 +3,7 @@
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
-#include "account/account.h"
+#include "account/host.h"
 #include "base/config.h"
 #include "base/buf.h"
 #include "base/map.h"
@@ -32,10 +32,11 @@ struct env {
 	struct shards *shards;
 	struct store *store;
 	struct pool *pool;
-	struct accounts *accounts;
+	struct accounts *accounts; /* of the main host; those of another: core_host(...)->accounts */
+	struct hosts *hosts;
 	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
-	struct str domain, muc_domain, upload_domain, pubsub_domain;
-	struct str web_url; /* "https://host:8443", for invitations and slots */
+	struct str domain;  /* the main host's: for what concerns the process, never for an account or a service */
+	struct str web_url; /* of the main host, "https://host:8443" */
 	const struct feature *const *features; /* NULL-terminated */
 };
 
@@ -80,7 +81,11 @@ static inline struct arena *core_arena(struct core *c)
 {
 	return &c->shard->arena;
 }
-/* Is this address one of this server's: the domain or one of its services? */
+/* The host of this domain, or NULL. */
+struct host *core_host(const struct core *c, struct str domain);
+/* The host whose domain or service this is, or NULL. */
+struct host *core_host_of(const struct core *c, struct str domain);
+/* Is this address one of this server's: a host's domain or one of its services? */
 bool core_is_local(const struct core *c, struct str domain);
 struct service;
 /* The service with this host name, or NULL. */

@@ -72,7 +72,7 @@ static void bound(struct stream *st, struct session *s)
 
 static struct str own_bare(struct stream *st)
 {
-	return jid_make(core_arena(st->core), str_of(st->node), st->core->env->domain, STR_NONE).full;
+	return jid_make(core_arena(st->core), str_of(st->node), st->host->domain, STR_NONE).full;
 }
 
 /* ---- RFC 6120 §7 ---- */
