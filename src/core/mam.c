@@ -10,6 +10,7 @@
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/rsm.h"
+#include "store/words.h"
 
 #define NS_VALIDATE "http://jabber.org/protocol/xdata-validate"
 
@@ -113,6 +114,21 @@ static int read_ids(struct arena *a, const struct xml *field, struct mam_query *
 	return 0;
 }
 
+/* XEP-0431 */
+static int read_text(struct arena *a, const struct xml *field, struct mam_query *m)
+{
+	struct words words = { 0 };
+	size_t runs;
+
+	m->q.text = first_value(a, field);
+	if (m->q.text.n > WORDS_QUERY_BYTES_MAX)
+		return -EBADMSG;
+	words_fold(&words, m->q.text);
+	runs = words_runs(&words);
+	words_free(&words);
+	return runs > WORDS_QUERY_RUNS_MAX ? -EBADMSG : 0;
+}
+
 /* Known and without effect: accounts keep no messages of rooms, rooms keep nothing else. */
 static int read_groupchat(struct arena *a, const struct xml *field, struct mam_query *m)
 {
@@ -131,6 +147,8 @@ static const struct field {
 	{ "after-id", "text-single", read_after_id },
 	{ "ids", "list-multi", read_ids },
 	{ "include-groupchat", "boolean", read_groupchat },
+	{ "{" NS_FULLTEXT "}fulltext", "text-single", read_text },
+	{ "withtext", "text-single", read_text }, /* the name that came before the specification; still asked for */
 };
 
 static int read_field(struct arena *a, const struct xml *el, struct mam_query *m)

@@ -24,6 +24,7 @@
 #define NS_DELAY "urn:xmpp:delay"
 #define NS_MAM "urn:xmpp:mam:2"
 #define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"
+#define NS_FULLTEXT "urn:xmpp:fulltext:0"
 #define NS_RSM "http://jabber.org/protocol/rsm"
 #define NS_SID "urn:xmpp:sid:0"
 #define NS_HINTS "urn:xmpp:hints"
