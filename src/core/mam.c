@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/ephemeral.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/rsm.h"
@@ -252,14 +253,27 @@ static struct blob *result_tail(struct arena *a, struct str queryid, const struc
 	return tail;
 }
 
+/* False for a row of a later version, and for an ephemeral message whose time is over though it is still there. */
+static bool is_shown(struct arena *a, const struct archive_found *row)
+{
+	uint64_t until;
+	struct stanza st;
+
+	if (stanza_unpack(row->stanza, &st))
+		return false;
+	until = ephemeral_until(&st, a, row->id);
+	stanza_fini(&st);
+	return !until || until > clock_wall_ms();
+}
+
 static void send_row(struct iq *iq, const struct mam_view *view, const struct archive_found *row)
 {
 	struct arena *a = core_arena(iq->core);
 	struct stanza out = { .kind = ST_MESSAGE, .type = MSG_NORMAL, .from = jid_bare(iq->st->to), .to = iq->st->from };
 	struct stanza st;
 
-	if (stanza_unpack(row->stanza, &st))
-		return; /* a row of a later version: its id is in the page all the same */
+	if (!is_shown(a, row) || stanza_unpack(row->stanza, &st))
+		return;
 	st.extra = view && view->extra ? view->extra(a, row) : STR_NONE;
 	out.tail = result_tail(a, xml_get(iq->el, "queryid"), row, &st);
 	stanza_fini(&st);
@@ -291,15 +305,21 @@ static struct xml *send_page(struct iq *iq, const struct pending *p, const struc
 	struct xml *fin = xml_new(a, "fin", NS_MAM);
 	struct str first = STR_NONE, last = STR_NONE;
 	size_t from, to;
+	bool all;
 
 	cut(page, p->backward, &from, &to);
 	for (size_t i = from; i < to; i++)
 		send_row(iq, p->view, &page->v[p->flip ? to - 1 - (i - from) : i]);
+	all = page->complete && to - from == page->n;
+	while (to - from > 1 && !is_shown(a, &page->v[from]))
+		from++;
+	while (to - from > 1 && !is_shown(a, &page->v[to - 1]))
+		to--;
 	if (to > from) {
 		first = archive_id_str(a, page->v[from].id);
 		last = archive_id_str(a, page->v[to - 1].id);
 	}
-	if (page->complete && to - from == page->n)
+	if (all)
 		xml_set(a, fin, "complete", STR("true"));
 	rsm_add(a, fin, first, last, -1, page->total);
 	return fin;
