@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/ephemeral.h"
 #include "core/feature.h"
 #include "core/session.h"
 #include "core/user.h"
@@ -79,6 +80,7 @@ void core_free(struct core *c)
 		return;
 	asks_free(c);
 	receipts_flush(c);
+	ephemeral_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);

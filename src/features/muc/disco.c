@@ -33,7 +33,7 @@ static void identity(struct arena *a, struct xml *q, struct str name)
 
 static const char *const ROOM_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_MUC_ROOMINFO,
 	NS_MUC_ROOMCONFIG, NS_MUC_REGISTER, NS_MUC_REQUEST, NS_MUC_SELF_PING, NS_OCCUPANT_ID, NS_SID, NS_MAM, NS_MAM_EXTENDED,
-	NS_REGISTER, NS_PING };
+	NS_FULLTEXT, NS_REGISTER, NS_PING };
 
 static void room_info_form(struct room *r, struct xml *q)
 {
