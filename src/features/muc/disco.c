@@ -8,11 +8,6 @@
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/rsm.h"
 
-#define NS_MUC_ROOMINFO "http://jabber.org/protocol/muc#roominfo"
-#define NS_MUC_STABLE_ID "http://jabber.org/protocol/muc#stable_id"
-#define NS_MUC_REGISTER "http://jabber.org/protocol/muc#register"
-#define NS_MUC_REQUEST "http://jabber.org/protocol/muc#request"
-#define NS_MUC_TRAFFIC "http://jabber.org/protocol/muc#traffic"
 
 static void feature(struct arena *a, struct xml *q, const char *var)
 {

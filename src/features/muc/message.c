@@ -118,6 +118,7 @@ static void reflect(struct room *r, struct transit *t, struct seat *s, bool subj
 	blob_unref(inner);
 	if (subject)
 		keep_subject(r, t, &out);
+	occupant_speaks(s->o);
 	room_archive(r, t, &out, now, key);
 	room_broadcast(r, &out);
 	stanza_fini(&out);

@@ -11,11 +11,12 @@
 
 enum {
 	MUC_ROOMS_MAX = 20000,	    /* rooms in memory, per shard */
-	MUC_OCCUPANTS_MAX = 10000,  /* nicks of one room, whatever its configuration says */
+	MUC_OCCUPANTS_MAX = 20000,  /* nicks of one room, whatever its configuration says */
 	MUC_OVER_MAX = 50,	    /* admins and owners who may enter a full room (§7.2.9) */
 	MUC_SEATS_PER_NICK_MAX = 32,
 	MUC_NICK_MAX = 256,	    /* bytes */
-	MUC_AFFILS_MAX = 10000,
+	MUC_AFFILS_MAX = 20000,
+	MUC_GONE_MAX = 500,	    /* lost affiliations remembered for XEP-0463 */
 	MUC_SUBJECT_MAX = 4096,
 	MUC_REASON_MAX = 1024,
 	MUC_ITEMS_MAX = 500,	    /* of one admin request */
@@ -37,11 +38,14 @@ struct occupant {
 	struct room *room;
 	struct jid jid;	   /* ROOM/NICK, own bytes */
 	struct jid real;   /* bare, own bytes */
+	char *look;	   /* of the nick (proto/xmpp/look.h) */
 	enum role role;
 	enum affil affil;
 	struct list seats; /* struct seat, longest first */
 	uint16_t seats_n;
 	struct seat *shown; /* whose presence the others see */
+	bool told;	    /* the others heard of it: they hear of its end too */
+	struct list front;  /* in room->front while newcomers are shown it */
 	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
 	char id[48];	    /* XEP-0421 */
 };
@@ -58,8 +62,11 @@ struct seat {
 /* An affiliation. */
 struct affil_entry {
 	enum affil affil;
+	uint64_t ver; /* of its last change (versions.c) */
 	char *nick; /* reserved; NULL: none */
+	char *look; /* of the nick (proto/xmpp/look.h); NULL with it */
 	char *reason;
+	char *id;   /* XEP-0421; NULL: to be made */
 	struct str jid; /* bare JID or domain, own bytes behind */
 	char bytes[];
 };
@@ -93,8 +100,13 @@ struct room {
 	struct room_config cfg;
 	uint64_t created_ms;
 	struct map affils;   /* bare JID → struct affil_entry */
-	struct map reserved; /* nick → struct affil_entry */
+	struct map reserved; /* look of a nick → struct affil_entry */
+	struct map gone;     /* versions.c */
+	uint64_t affil_ver, affil_floor; /* the version, and the oldest from which changes are known */
 	struct map nicks;    /* nick → struct occupant */
+	struct map looks;    /* look of a nick → struct occupant */
+	struct list front;   /* occupants whose presence newcomers are shown; who spoke last is last */
+	uint32_t front_n;
 	struct map reals;    /* full JID → struct seat */
 	struct seat **seats;
 	uint32_t seats_n, seats_cap;
@@ -159,6 +171,12 @@ struct notice {
 };
 
 struct occupant *occupant_find(const struct room *r, struct str nick);
+/* Is the nick, or one that looks like it, somebody else's: in use or reserved (§7.2.8, §7.6)? */
+bool nick_is_taken(const struct room *r, struct str nick, struct str bare);
+/* Who is shown to the others (docs/decisions/0009): call when role or room's settings change, before occupant_tell. */
+void occupant_place(struct occupant *o);
+/* Somebody speaks: whoever hears it gets its presence. */
+void occupant_speaks(struct occupant *o);
 struct seat *seat_find(const struct room *r, struct jid real);
 /* A new session under a nick that is free or its user's own. */
 struct seat *seat_add(struct room *r, struct str nick, struct jid real);
@@ -167,7 +185,7 @@ void seat_remove(struct seat *s, const struct notice *n);
 /* Takes an occupant out with all its sessions. */
 void occupant_remove(struct occupant *o, const struct notice *n);
 void occupant_rename(struct occupant *o, struct str nick);
-/* Sends the occupant's presence to all inside. skip: not to this session; may be NULL. */
+/* Sends the occupant's presence to all inside who heard of it, else to itself. skip: not to this session; may be NULL. */
 void occupant_tell(struct occupant *o, const struct notice *n, const struct seat *skip);
 /* Sends presence of o to one session. */
 void occupant_show(struct occupant *o, const struct notice *n, struct seat *to);
@@ -202,8 +220,34 @@ void room_iq_free(struct room *r);
 void room_admin(struct room *r, struct iq *iq);
 /* Changes a present occupant's role and tells all. */
 void room_role(struct occupant *o, enum role to, struct str actor, struct str reason);
-/* The affiliation of a bare JID or domain changed: those inside follow. */
-void room_affil_changed(struct room *r, struct str bare, struct str actor, struct str reason);
+/* A change of somebody's affiliation, allowed already. Strings are borrowed. */
+struct affil_deed {
+	struct str bare; /* JID or domain */
+	enum affil to;
+	struct str nick; /* as for room_set_affil */
+	struct str actor, reason; /* told to those inside */
+	struct str by;	 /* bare JID in whose name a new member of a members-only room is invited; empty: is not */
+};
+/* Does it: list, store, version, presence. Returns 0; -ENOSPC. */
+int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b);
+/* May somebody read a list of affiliations? s: the session inside or NULL. */
+bool room_may_list(const struct room *r, struct jid who, const struct seat *s, enum affil list);
+/* Everybody inside, in the turn's arena: removing is allowed while walking. */
+size_t room_everybody(const struct room *r, struct occupant ***out);
+
+/* ---- versions.c: XEP-0463 ---- */
+void versions_load(struct room *r, struct str bare, enum affil affil, uint64_t ver); /* of a row; AFFIL_NONE: a lost one */
+void versions_loaded(struct room *r); /* all rows are there, or the room is new */
+void versions_save(struct room *r, struct store_batch *b);
+void versions_free(struct room *r);
+uint64_t versions_gone(const struct room *r, struct str bare); /* the version that took its affiliation; 0: not known */
+struct str versions_until(struct room *r); /* <mav/> of self-presence */
+/* What a newcomer asked for with <mav/> in its <x/>, before any presence. */
+void versions_send(struct room *r, struct seat *to, const struct xml *join);
+/* The affiliation of bare changed: a new version. Returns <mav/> from the old to the new one. */
+struct str versions_change(struct room *r, struct str bare, struct store_batch **b);
+/* Tells those who may know that somebody who is not inside has another affiliation now. */
+void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, struct str mav);
 void room_owner(struct room *r, struct iq *iq);
 void room_register(struct room *r, struct iq *iq);
 void room_disco_info(struct room *r, struct iq *iq);
