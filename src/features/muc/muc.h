@@ -27,6 +27,7 @@ enum {
 	MUC_SEEN_PAGES = 4,	    /* of the archive, read for them when the room is loaded */
 	MUC_IDLE_MS = 60000,	    /* an empty persistent room leaves memory after this */
 	MUC_LOCK_MS = 300000,	    /* then a new room gets its default configuration */
+	MUC_DISCO_ITEMS_MAX = 1000, /* occupants of one answer */
 	MUC_LIST_MAX = 100,	    /* rooms of one page of the service's items */
 };
 
