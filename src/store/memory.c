@@ -240,6 +240,11 @@ static bool is_older(const struct entry *e, const struct store_op *op)
 	return op->row.id == UINT64_MAX || e->id < op->row.id;
 }
 
+static bool is_row(const struct entry *e, const struct store_op *op)
+{
+	return e->id == op->row.id;
+}
+
 static int remove_matching(struct store_db *db, const struct store_op *op, int which, match_fn *matches)
 {
 	struct owner *o = owner_of(db, op->owner, false);
@@ -267,6 +272,29 @@ static int del_all(struct store_db *db, const struct store_op *op)
 	return remove_matching(db, op, ITEMS, is_under);
 }
 
+static int remove_row(struct store_db *db, const struct store_op *op)
+{
+	return remove_matching(db, op, ROWS, is_row);
+}
+
+/* Another entry in its place. */
+static int replace(struct store_db *db, const struct store_op *op)
+{
+	struct owner *o = owner_of(db, op->owner, false);
+	struct entry probe = { .id = op->row.id };
+	struct archive_row row;
+	const struct entry *e;
+	size_t at = o ? place(&o->sets[ROWS], &probe) : 0;
+
+	if (!o || !holds(&o->sets[ROWS], at, &probe))
+		return 0;
+	e = o->sets[ROWS].v[at];
+	row = (struct archive_row){ .id = e->id, .with = e->with, .with_full = e->with_full, .origin = e->origin,
+				    .outgoing = e->outgoing, .stanza = op->row.stanza };
+	add(db, &o->sets[ROWS], row_new(&row));
+	return 0;
+}
+
 static int trim(struct store_db *db, const struct store_op *op)
 {
 	return remove_matching(db, op, ROWS, is_older);
@@ -282,7 +310,8 @@ typedef int op_fn(struct store_db *db, const struct store_op *op);
 
 static op_fn *const ops[] = {
 	[OP_PUT] = put, [OP_INSERT] = put, [OP_EXPECT] = expect, [OP_DEL] = del, [OP_DEL_ALL] = del_all,
-	[OP_ARCHIVE] = archive_add, [OP_TRIM] = trim,
+	[OP_ARCHIVE] = archive_add, [OP_TRIM] = trim, [OP_REPLACE] = replace,
+	[OP_REMOVE] = remove_row,
 };
 
 static int apply(struct store_db *db, const struct store_batch *b)

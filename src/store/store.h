@@ -66,6 +66,11 @@ void store_archive(struct store_batch *b, const struct archive_row *row);
 /* Deletes the owner's rows with id < before_id (UINT64_MAX: all): retention and account removal. About 10 µs a row, during
  * which no other batch is committed: many rows are better removed in steps. */
 void store_archive_trim(struct store_batch *b, struct str owner, uint64_t before_id);
+/* Puts another stanza (stanza_pack bytes; a reference is taken) in the place of a row's own, such as a tombstone; the row keeps its
+ * id, peer and origin-id. No such row: nothing happens. */
+void store_archive_replace(struct store_batch *b, struct str owner, uint64_t id, struct blob *stanza);
+/* Deletes one row. No such row: nothing happens. */
+void store_archive_remove(struct store_batch *b, struct str owner, uint64_t id);
 
 /* Queues the batch; takes it. done may be NULL. Order: batches of one shard are committed in order.
  * from is the shard where done runs. Returns 0; -ENOBUFS (batch freed, done not called). */
