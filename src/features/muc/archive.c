@@ -66,7 +66,7 @@ void room_archive(struct room *r, struct transit *t, struct stanza *st, uint64_t
 	struct storing *w;
 
 	if (st->flags & (SF_BODY | SF_STORE | SF_PAYLOAD))
-		room_history_add(r, packed, archive_id_ms(id));
+		room_history_add(r, packed, id);
 	if (!room_keeps(r, st)) {
 		blob_unref(packed);
 		transit_finish(t);
@@ -145,14 +145,26 @@ static void hist_clear(struct hist *h)
 	*h = (struct hist){ 0 };
 }
 
-void room_history_add(struct room *r, struct blob *packed, uint64_t ms)
+void room_history_add(struct room *r, struct blob *packed, uint64_t id)
 {
 	struct hist *h = &r->hist[r->hist_at++ % MUC_HISTORY_MAX];
 
 	hist_clear(h);
-	*h = (struct hist){ .packed = blob_ref(packed), .ms = ms };
+	*h = (struct hist){ .packed = blob_ref(packed), .id = id };
 	if (r->hist_n < MUC_HISTORY_MAX)
 		r->hist_n++;
+}
+
+void room_history_replace(struct room *r, uint64_t id, struct blob *packed)
+{
+	for (uint32_t i = 0; i < MUC_HISTORY_MAX; i++) {
+		struct hist *h = &r->hist[i];
+
+		if (!h->packed || h->id != id)
+			continue;
+		hist_clear(h);
+		*h = (struct hist){ .packed = blob_ref(packed), .id = id };
+	}
 }
 
 /* What the sender wrote ends where the room's own elements begin (message.c). */
@@ -180,7 +192,7 @@ void room_history_load(struct room *r, const struct archive_found *row)
 	if (!(st.flags & (SF_BODY | SF_STORE | SF_PAYLOAD)))
 		return;
 	packed = blob_new(row->stanza.p, row->stanza.n);
-	room_history_add(r, packed, archive_id_ms(row->id));
+	room_history_add(r, packed, row->id);
 	blob_unref(packed);
 }
 
@@ -241,7 +253,7 @@ static bool hist_stanza(struct room *r, struct hist *h, struct stanza *st)
 	if (stanza_unpack(blob_view(h->packed), st))
 		return false;
 	if (!h->tail)
-		h->tail = tail_delayed(r, st, h->ms);
+		h->tail = tail_delayed(r, st, archive_id_ms(h->id));
 	st->tail = blob_ref(h->tail);
 	return true;
 }
@@ -261,7 +273,7 @@ void room_history_send(struct room *r, struct seat *to, const struct xml *el)
 	for (; n < r->hist_n && n < l.stanzas; n++) {
 		struct hist *h = hist_back(r, n);
 
-		if (h->ms < l.since_ms || !hist_stanza(r, h, &st))
+		if (archive_id_ms(h->id) < l.since_ms || !hist_stanza(r, h, &st))
 			break;
 		chars += stanza_chars(&st) + to->real.jid.full.n;
 		stanza_fini(&st);

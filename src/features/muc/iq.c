@@ -128,6 +128,7 @@ static const struct room_route {
 	{ NS_MUC_OWNER, IQ_ROUTE_GET | IQ_ROUTE_SET, room_owner },
 	{ NS_MAM, IQ_ROUTE_GET | IQ_ROUTE_SET, room_mam },
 	{ NS_REGISTER, IQ_ROUTE_GET | IQ_ROUTE_SET, room_register },
+	{ NS_MODERATE, IQ_ROUTE_SET, room_moderate },
 	{ NS_PING, IQ_ROUTE_GET, pong },
 };
 

@@ -119,9 +119,19 @@ static void reflect(struct room *r, struct transit *t, struct seat *s, bool subj
 	if (subject)
 		keep_subject(r, t, &out);
 	occupant_speaks(s->o);
+	room_retracted(r, st);
 	room_archive(r, t, &out, now, key);
 	room_broadcast(r, &out);
 	stanza_fini(&out);
+}
+
+/* XEP-0425 §4: a moderation that its sender wrote himself. */
+static bool is_forged(struct stanza *st)
+{
+	struct blob *tail = stanza_tail(st);
+
+	return memmem(tail->p, tail->n, "<moderated", sizeof("<moderated") - 1) &&
+		memmem(tail->p, tail->n, NS_MODERATE, sizeof(NS_MODERATE) - 1);
 }
 
 static void groupchat(struct room *r, struct transit *t)
@@ -133,6 +143,8 @@ static void groupchat(struct room *r, struct transit *t)
 		room_refuse(t, ERR_NOT_ACCEPTABLE, "You are not in the room.");
 	else if (s->o->role < ROLE_PARTICIPANT)
 		room_refuse(t, ERR_FORBIDDEN, "You have no voice in this room.");
+	else if (is_forged(t->st))
+		room_refuse(t, ERR_FORBIDDEN, "Moderation is asked for by IQ.");
 	else if (!subject || subject_is_allowed(r, t, s->o))
 		reflect(r, t, s, subject);
 }

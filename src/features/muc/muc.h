@@ -75,7 +75,7 @@ struct affil_entry {
 struct hist {
 	struct blob *packed; /* as archived */
 	struct blob *tail;   /* with the delay; NULL: to be made */
-	uint64_t ms;
+	uint64_t id;	     /* archive id, also of what is not archived */
 };
 
 struct seen {
@@ -263,15 +263,21 @@ bool room_keeps(const struct room *r, const struct stanza *st); /* is it for the
 bool room_has_seen(const struct room *r, uint64_t key, uint64_t *out_id);
 uint64_t seen_key(struct jid real, const struct stanza *st, struct str content);
 void room_remember(struct room *r, uint64_t key, uint64_t id);
-void room_history_add(struct room *r, struct blob *packed, uint64_t ms);
-/* A row of the archive while the room loads, oldest first. */
+void room_history_add(struct room *r, struct blob *packed, uint64_t id);
+void room_history_replace(struct room *r, uint64_t id, struct blob *packed); /* if it is there */
 /* A row older than those of room_history_load, for retries only. Newest first. */
 void room_seen_load(struct room *r, const struct archive_found *row);
+/* A row of the archive while the room loads, oldest first. */
 void room_history_load(struct room *r, const struct archive_found *row);
 void room_history_send(struct room *r, struct seat *to, const struct xml *limits);
 /* The payload of a message as unpacked, with the time when it was said (§7.2.13). New reference. */
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms);
 void room_history_free(struct room *r);
 void room_mam(struct room *r, struct iq *iq);
+
+/* ---- moderate.c: XEP-0424, XEP-0425 ---- */
+void room_moderate(struct room *r, struct iq *iq);
+/* A message of an occupant was said: if it takes back one of his own, that becomes a tombstone. */
+void room_retracted(struct room *r, struct stanza *st);
 
 #endif

@@ -15,8 +15,13 @@
 
 static bool is_ours(const struct room *r, const struct xml *el)
 {
-	if (str_is(el->ns, NS_MUC) || str_is(el->ns, NS_MUC_USER) || str_is(el->ns, NS_OCCUPANT_ID))
-		return true;
+	static const char *const OURS[] = { NS_MUC, NS_MUC_USER, NS_OCCUPANT_ID, NS_HATS, NS_MODERATE, NS_MENTION_FORWARD };
+
+	for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
+		if (str_is(el->ns, OURS[i]))
+			return true;
+	if (str_is(el->ns, NS_RETRACT)) /* XEP-0425 §4: only the room says that it was moderated */
+		return str_is(el->name, "retracted") || xml_child(el, NULL, NS_MODERATE);
 	if (xml_is(el, "stanza-id", NS_SID))
 		return str_eq(xml_get(el, "by"), r->jid.full);
 	return xml_is(el, "delay", NS_DELAY) && str_eq(xml_get(el, "from"), r->jid.full);
@@ -26,7 +31,8 @@ static bool is_ours(const struct room *r, const struct xml *el)
 static bool may_hold_ours(struct str tail)
 {
 	static const struct str NEEDLES[] = { { "protocol/muc", 12 }, { "occupant-id", 11 }, { "stanza-id", 9 },
-		{ "urn:xmpp:delay", 14 } };
+		{ "urn:xmpp:delay", 14 }, { "xmpp:hats", 9 }, { "message-retract", 15 }, { "message-moderate", 16 },
+		{ NS_MENTION_FORWARD, sizeof(NS_MENTION_FORWARD) - 1 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(NEEDLES); i++)
 		if (memmem(tail.p, tail.n, NEEDLES[i].p, NEEDLES[i].n))
