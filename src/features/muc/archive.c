@@ -189,6 +189,7 @@ void room_history_load(struct room *r, const struct archive_found *row)
 		return;
 	if (row->with_full.p)
 		room_remember(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
+	talk_count(r, &st, st.packed_tail, archive_id_ms(row->id));
 	if (!(st.flags & (SF_BODY | SF_STORE | SF_PAYLOAD)))
 		return;
 	packed = blob_new(row->stanza.p, row->stanza.n);
@@ -200,8 +201,10 @@ void room_seen_load(struct room *r, const struct archive_found *row)
 {
 	struct stanza st;
 
-	if (row->with_full.p && !stanza_unpack(row->stanza, &st))
-		remember_old(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
+	if (!row->with_full.p || stanza_unpack(row->stanza, &st))
+		return;
+	talk_count(r, &st, st.packed_tail, archive_id_ms(row->id));
+	remember_old(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
 }
 
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms)

@@ -29,7 +29,9 @@ static void identity(struct arena *a, struct xml *q, struct str name)
 
 static const char *const ROOM_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_MUC_ROOMINFO,
 	NS_MUC_ROOMCONFIG, NS_MUC_REGISTER, NS_MUC_REQUEST, NS_MUC_SELF_PING, NS_MUC_AFFILIATIONS, NS_OCCUPANT_ID, NS_SID, NS_MAM,
-	NS_MAM_EXTENDED, NS_MODERATE, NS_RETRACT, NS_RETRACT_TOMBSTONE, NS_REGISTER, NS_PING };
+	NS_MAM_EXTENDED, NS_MODERATE, NS_RETRACT, NS_RETRACT_TOMBSTONE, NS_REGISTER,
+	NS_VCARD, NS_HATS, NS_COMMANDS, NS_MENTIONS, NS_MENTIONS "#channel", NS_MENTIONS "#associations", NS_MENTIONS "#hats",
+	NS_PING };
 
 /* May the asker know what is said and who is inside (§13.4)? Those inside, those with a place there, and everybody for a public
  * room that anybody can enter. */
@@ -93,6 +95,11 @@ static void room_info_form(struct room *r, struct xml *q, bool open)
 	add(a, form, "muc#roominfo_lang", "Language", str_of(r->cfg.lang));
 	add(a, form, "muc#roominfo_logs", "Logs", str_of(r->cfg.logs));
 	add(a, form, "muc#roomconfig_pubsub", "Publish-subscribe node", str_of(r->cfg.pubsub));
+	form_field(a, form, "text-single", "muc#roominfo_slow_mode_duration", "Slow mode", arena_printf(a, "%u", r->cfg.slow_s));
+	add(a, form, "{" NS_MUC_ACTIVITY "}message-activity", "Messages per hour", talk_activity(r));
+	avatar_info(r, form);
+	hats_info(r, form);
+	mention_info(r, form);
 	if (open)
 		add(a, form, "muc#roominfo_subject", "Subject", subject_text(r));
 }
@@ -132,6 +139,7 @@ static void own_nick(struct room *r, struct iq *iq)
 void room_disco_info(struct room *r, struct iq *iq)
 {
 	struct str node = xml_get(iq->el, "node");
+	struct xml *q;
 
 	if (node.n == 0)
 		room_info(r, iq);
@@ -139,6 +147,8 @@ void room_disco_info(struct room *r, struct iq *iq)
 		own_nick(r, iq);
 	else if (str_is(node, NS_MUC_TRAFFIC)) /* nothing is taken out: "Allowable Traffic" */
 		iq_error(iq, ERR_SERVICE_UNAVAILABLE, NULL);
+	else if (room_command_info(r, iq, node, q = xml_new(core_arena(r->core), "query", NS_DISCO_INFO)))
+		iq_result(iq, q);
 	else
 		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
 }
@@ -153,6 +163,12 @@ void room_disco_items(struct room *r, struct iq *iq)
 	struct str key;
 	void *value;
 
+	if (str_is(xml_get(iq->el, "node"), NS_COMMANDS)) {
+		xml_set(a, q, "node", STR(NS_COMMANDS));
+		room_command_items(r, iq, q);
+		iq_result(iq, q);
+		return;
+	}
 	while (may && n < MUC_DISCO_ITEMS_MAX && map_next(&r->nicks, &pos, &key, &value)) {
 		struct xml *item = xml_add(a, q, "item", NULL);
 
@@ -168,7 +184,7 @@ void room_disco_items(struct room *r, struct iq *iq)
 /* ---- the service ---- */
 
 static const char *const SERVICE_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_MUC_UNIQUE,
-	NS_OCCUPANT_ID, NS_RSM, NS_PING };
+	NS_OCCUPANT_ID, NS_RSM, NS_VCARD, NS_PING };
 
 static void service_info(struct iq *iq)
 {

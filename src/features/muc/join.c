@@ -88,6 +88,7 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 	if (created)
 		*own++ = 201;
 	occupant_show(s->o, &n, s);
+	avatar_show(r, s);
 	room_history_send(r, s, xml_child(x, "history", NULL));
 	send_subject(r, s);
 }

@@ -101,11 +101,19 @@ static void repeat(struct room *r, struct transit *t, struct seat *s, struct str
 static void reflect(struct room *r, struct transit *t, struct seat *s, bool subject)
 {
 	struct stanza *st = t->st, out;
-	struct blob *inner = inner_of(r, st);
-	uint64_t key = seen_key(st->from, st, blob_view(inner)), id = 0, now;
+	struct blob *inner;
+	uint64_t key, id = 0, now;
+
+	mention_filter(r, st, s->o);
+	inner = inner_of(r, st);
+	key = seen_key(st->from, st, blob_view(inner));
 
 	if (room_has_seen(r, key, &id)) {
 		repeat(r, t, s, blob_view(inner), id);
+		blob_unref(inner);
+		return;
+	}
+	if (!talk_may(r, t, s->o)) {
 		blob_unref(inner);
 		return;
 	}
@@ -120,6 +128,8 @@ static void reflect(struct room *r, struct transit *t, struct seat *s, bool subj
 		keep_subject(r, t, &out);
 	occupant_speaks(s->o);
 	room_retracted(r, st);
+	talk_count(r, &out, blob_view(out.tail), archive_id_ms(now));
+	mention_forward(r, st, &out, now);
 	room_archive(r, t, &out, now, key);
 	room_broadcast(r, &out);
 	stanza_fini(&out);

@@ -16,7 +16,10 @@ enum {
 	MUC_SEATS_PER_NICK_MAX = 32,
 	MUC_NICK_MAX = 256,	    /* bytes */
 	MUC_AFFILS_MAX = 20000,
+	MUC_VCARD_MAX = 128 << 10,  /* bytes of a room's vCard */
+	MUC_HOURS = 24,		    /* of activity counted */
 	MUC_GONE_MAX = 500,	    /* lost affiliations remembered for XEP-0463 */
+	MUC_ROWS_MAX = 50000,	    /* of a room's storage, read at loading: more than all its limits together */
 	MUC_SUBJECT_MAX = 4096,
 	MUC_REASON_MAX = 1024,
 	MUC_ITEMS_MAX = 500,	    /* of one admin request */
@@ -104,6 +107,12 @@ struct room {
 	struct map reserved; /* look of a nick → struct affil_entry */
 	struct map gone;     /* versions.c */
 	uint64_t affil_ver, affil_floor; /* the version, and the oldest from which changes are known */
+	struct map hats, hatted; /* hats.c */
+	struct map spoken;   /* talk.c: bare JID → when it spoke */
+	uint32_t said[MUC_HOURS]; /* messages by hour since 1970, modulo */
+	uint64_t said_hour;	  /* the newest of them */
+	char *avatar;	     /* hashes, one per line; NULL: none */
+	struct blob *vcard;  /* of a room that is not saved; else the store has it */
 	struct map nicks;    /* nick → struct occupant */
 	struct map looks;    /* look of a nick → struct occupant */
 	struct list front;   /* occupants whose presence newcomers are shown; who spoke last is last */
@@ -149,6 +158,8 @@ void room_save_affil(struct room *r, struct store_batch **b, struct str jid);
 void room_save_subject(struct room *r, struct store_batch **b);
 /* Commits what was collected; then the result of iq goes out. b NULL: at once. */
 void room_commit(struct room *r, struct store_batch *b, struct iq *iq);
+/* The same with a result that has a child. */
+void room_commit_with(struct room *r, struct store_batch *b, struct iq *iq, struct xml *child);
 struct affil_entry *room_affil(const struct room *r, struct str bare); /* NULL: none */
 enum affil room_affil_of(const struct room *r, struct jid j); /* also by domain */
 /* Sets or removes an affiliation. nick p NULL: as before; empty: no reserved nick. Returns 0; -ENOSPC. */
@@ -274,6 +285,38 @@ void room_history_send(struct room *r, struct seat *to, const struct xml *limits
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms);
 void room_history_free(struct room *r);
 void room_mam(struct room *r, struct iq *iq);
+
+/* ---- talk.c: XEP-0500, XEP-0502 ---- */
+bool talk_may(struct room *r, struct transit *t, const struct occupant *o); /* false after refusing */
+void talk_count(struct room *r, const struct stanza *st, struct str tail, uint64_t ms); /* it was said */
+struct str talk_activity(struct room *r); /* messages per hour, p NULL: not to be told */
+void talk_free(struct room *r);
+
+/* ---- avatar.c: XEP-0486 ---- */
+void room_vcard(struct room *r, struct iq *iq);
+void avatar_load(struct room *r, struct str value);
+void avatar_saved(struct room *r, struct store_batch *b, bool was); /* in room_save */
+void avatar_show(struct room *r, struct seat *to);
+void avatar_info(struct room *r, struct xml *form);
+void avatar_free(struct room *r);
+
+/* ---- mention.c: XEP-0513, XEP-0452 ---- */
+void room_mentions(struct room *r, struct iq *iq);
+void mention_filter(struct room *r, struct stanza *st, const struct occupant *o);
+void mention_info(struct room *r, struct xml *form);
+/* Sends said, the message as reflected, to members whom st mentions and who are not inside. */
+void mention_forward(struct room *r, struct stanza *st, struct stanza *said, uint64_t id);
+
+/* ---- hats.c, hat_commands.c: XEP-0317 ---- */
+void room_command(struct room *r, struct iq *iq);
+void room_command_items(struct room *r, struct iq *iq, struct xml *query);
+bool room_command_info(struct room *r, struct iq *iq, struct str node, struct xml *query);
+void hats_load(struct room *r, const struct store_item *item);
+void hats_save(struct room *r, struct store_batch *b);
+void hats_write(const struct room *r, struct str bare, struct buf *out); /* into a presence */
+void hats_info(const struct room *r, struct xml *form);
+void hats_forget(struct room *r, struct str bare, struct store_batch **b);
+void hats_free(struct room *r);
 
 /* ---- moderate.c: XEP-0424, XEP-0425 ---- */
 void room_moderate(struct room *r, struct iq *iq);

@@ -131,7 +131,10 @@ static struct blob *write_tail(const struct occupant *o, const struct notice *n,
 	}
 	buf_puts(&b, "</x><occupant-id xmlns='" NS_OCCUPANT_ID "' id='");
 	buf_puts(&b, o->id);
-	buf_puts(&b, "'/></presence>");
+	buf_puts(&b, "'/>");
+	if (n->type == PRES_AVAILABLE)
+		hats_write(o->room, o->real.full, &b);
+	buf_puts(&b, "</presence>");
 	tail = blob_new(b.p, b.n);
 	buf_free(&b);
 	return tail;

@@ -2,6 +2,8 @@
 /* A room's life: loaded when somebody addresses it, kept while somebody is inside, and what of it is stored.
  *   owner room   kind "room"   key "config"   form of muc#roomconfig       key "subject"  8 bytes ms (little endian), stanza_pack
  *                              key "affilfloor" oldest version of XEP-0463 that is known (versions.c)
+ *                              key "vcard"  XEP-0486, XML
+ *                kinds "hat", "hatted": hats.c
  *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason, U+0001, version
  *   owner host   kind "room"   key node       "P", or for a temporary room "T" and the ms of its creation
  *                kind "public" key node       name, for rooms that are listed */
@@ -204,12 +206,14 @@ void room_save(struct room *r, struct store_batch **out)
 	r->saved = r->cfg.persistent;
 	if (was && !r->saved)
 		store_del_all(b, r->jid.full, STR_NONE, STR_NONE);
+	avatar_saved(r, b, was);
 	if (!r->saved)
 		return;
 	put_config(r, b);
 	if (was)
 		return;
 	versions_save(r, b);
+	hats_save(r, b);
 	while (map_next(&r->affils, &pos, &key, &value))
 		put_affil(r, b, value);
 	room_save_subject(r, out);
@@ -218,30 +222,51 @@ void room_save(struct room *r, struct store_batch **out)
 static void on_committed(struct shard *s, void *arg, int status)
 {
 	struct iq_held *held = arg;
+	struct xml *child;
 
-	(void)s;
 	if (status)
 		log_error("muc.not_stored", "error=%d next=\"who asked gets an error\"", -status);
 	if (!held)
 		return;
 	if (status)
 		iq_error(iq_wake(held), ERR_RESOURCE_CONSTRAINT, "The change could not be stored.");
-	else
+	else if (!held->arg || xml_parse(shard_arena(s), str_of(held->arg), &child))
 		iq_result(iq_wake(held), NULL);
+	else
+		iq_result(iq_wake(held), child);
+	free(held->arg);
 	iq_held_free(held);
 }
 
 void room_commit(struct room *r, struct store_batch *b, struct iq *iq)
 {
+	room_commit_with(r, b, iq, NULL);
+}
+
+static char *text_of(const struct xml *el)
+{
+	struct buf b = { 0 };
+	char *text;
+
+	if (!el)
+		return NULL;
+	xml_write(&b, el, STR_NONE);
+	text = str_dup(buf_view(&b));
+	buf_free(&b);
+	return text;
+}
+
+void room_commit_with(struct room *r, struct store_batch *b, struct iq *iq, struct xml *child)
+{
 	struct iq_held *held = NULL;
 
 	if (!b) {
 		if (iq)
-			iq_result(iq, NULL);
+			iq_result(iq, child);
 		return;
 	}
 	if (iq)
-		held = iq_hold(iq, NULL);
+		held = iq_hold(iq, text_of(child));
 	if (store_commit(r->core->env->store, r->core->shard, b, on_committed, held))
 		on_committed(r->core->shard, held, -ENOBUFS);
 }
@@ -296,6 +321,9 @@ static void room_clear(struct room *r)
 	map_fini(&r->affils);
 	map_fini(&r->reserved);
 	versions_free(r);
+	hats_free(r);
+	talk_free(r);
+	avatar_free(r);
 	room_config_free(&r->cfg);
 	room_config_default(&r->cfg);
 	room_history_free(r);
@@ -529,6 +557,10 @@ static void load_item(struct room *r, const struct store_item *item)
 		load_subject(r, item->value);
 	else if (str_is(item->kind, "room") && str_is(item->key, "affilfloor"))
 		str_u64(item->value, UINT64_MAX, &r->affil_floor);
+	else if (str_is(item->kind, "room") && str_is(item->key, "vcard"))
+		avatar_load(r, item->value);
+	else if (str_is(item->kind, "hat") || str_is(item->kind, "hatted"))
+		hats_load(r, item);
 }
 
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
@@ -567,7 +599,7 @@ static struct room *room_new(struct muc *m, struct jid jid)
 
 static struct room *load(struct muc *m, struct jid jid)
 {
-	struct store_range range = { .limit = MUC_AFFILS_MAX + MUC_GONE_MAX + 16 };
+	struct store_range range = { .limit = MUC_ROWS_MAX };
 	struct room *r;
 	char *name;
 
