@@ -6,7 +6,6 @@
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
-#define NS_MUC_REQUEST "http://jabber.org/protocol/muc#request"
 
 void transit_replace(struct transit *t, struct stanza *st)
 {
@@ -80,10 +79,8 @@ static void admit(struct room *r, struct jid invitee)
 
 	if (!r->cfg.members_only || room_affil_of(r, invitee) != AFFIL_NONE)
 		return;
-	if (room_set_affil(r, bare, AFFIL_MEMBER, STR_NONE, STR_NONE))
-		return;
-	room_save_affil(r, &b, bare);
-	room_commit(r, b, NULL);
+	if (!room_affil_do(r, &(struct affil_deed){ .bare = bare, .to = AFFIL_MEMBER }, &b))
+		room_commit(r, b, NULL);
 }
 
 static void invite_all(struct room *r, struct transit *t, const struct occupant *o, const struct xml *x)
