@@ -62,5 +62,13 @@
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
 #define NS_MUC_STANZA_ID NS_SID
+#define NS_CSI "urn:xmpp:csi:0"
+#define NS_ADDRESS "http://jabber.org/protocol/address"
+#define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
+#define NS_MENTIONS "urn:xmpp:mentions:0"
+#define NS_REFERENCE "urn:xmpp:reference:0"
+#ifndef NS_PUBSUB_EVENT
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
+#endif
 
 #endif
