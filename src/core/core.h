@@ -11,6 +11,7 @@
 #include "proto/xmpp/stanza.h"
 
 struct feature;
+struct fetcher;
 struct user;
 struct session;
 
@@ -35,6 +36,7 @@ struct env {
 	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
 	struct str domain, muc_domain, upload_domain, pubsub_domain;
 	struct str web_url; /* "https://host:8443", for invitations and slots */
+	struct fetcher *fetcher; /* net/fetch.h; NULL: this process asks nobody */
 	const struct feature *const *features; /* NULL-terminated */
 };
 

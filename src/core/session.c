@@ -15,6 +15,7 @@
 #include "core/offline.h"
 #include "core/presence.h"
 #include "core/sm.h"
+#include "core/unseen.h"
 #include "core/user.h"
 #include "crypto/random.h"
 
@@ -41,6 +42,7 @@ struct session *session_bind(struct user *u, struct str wanted, const struct ses
 	s->user = u;
 	s->ops = ops;
 	s->link = link;
+	s->links = 1;
 	s->id = ids_add(&c->sessions, s);
 	s->jid = jid_dup(jid_make(a, jid_node(u->jid), jid_domain(u->jid), wanted));
 	s->since_ms = s->active_ms = c->shard->loop.now_ms;
@@ -147,8 +149,11 @@ void session_send(struct session *s, struct stanza *st, const struct jid *to)
 	st->to = kept;
 	o = (struct outgoing){ .head = buf_view(head), .tail = tail, .offline_id = s->sm ? s->sm->offline_id : 0,
 		.kind = (uint8_t)st->kind, .keep = st->kind == ST_MESSAGE && offline_worthy(st) };
-	if (!s->inactive || !csi_hold(s, st, &o))
-		session_out(s, &o);
+	if (s->inactive && csi_hold(s, st, &o))
+		return;
+	session_out(s, &o);
+	if (!s->ops || s->inactive)
+		unseen(s->user, s, st);
 }
 
 void session_nonza(struct session *s, struct str bytes)

@@ -92,6 +92,7 @@ struct session {
 	bool rate_paused;
 	bool dead; /* being removed: nothing is sent any more */
 	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
+	uint32_t links; /* that it had: one more with each resumption */
 	uint16_t directed_n, directed_gone; /* gone: of them, those that went offline themselves */
 	uint64_t since_ms, active_ms; /* monotonic */
 	uint64_t rate_tokens, rate_at_ms;

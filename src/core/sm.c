@@ -146,6 +146,7 @@ int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *o
 	session_rate_forget(s);
 	s->ops = ops;
 	s->link = link;
+	s->links++;
 	s->sm->paused = false;
 	return session_sm_acked(s, h);
 }

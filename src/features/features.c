@@ -3,7 +3,7 @@
 #include "features/features.h"
 
 extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_csi, feature_disco, feature_invite,
-	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_push, feature_register, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
 const struct feature *const features[] = {
@@ -23,5 +23,6 @@ const struct feature *const features[] = {
 	&feature_upload,
 	&feature_muc,
 	&feature_csi,
+	&feature_push,
 	NULL,
 };
