@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/csi.h"
 #include "core/feature.h"
 #include "core/user.h"
 #include "crypto/random.h"
@@ -216,6 +217,7 @@ static void features_before_auth(struct stream *st, struct arena *a, struct xml 
 	el = xml_add(a, el, "inline", NULL);
 	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CARBONS));
 	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_SM));
+	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CSI));
 	sasl_channel_bindings(st, a, f);
 	for (const struct feature *const *p = st->core->env->features; *p; p++)
 		if ((*p)->stream_features_unauth)
@@ -377,6 +379,15 @@ static void unauth_iq_element(struct stream *st, struct xml *el)
 	stream_error(st, "not-authorized", NULL);
 }
 
+/* XEP-0352 §4.2: no answer. */
+static void csi(struct stream *st, struct xml *el)
+{
+	if (str_is(el->name, "active") || str_is(el->name, "inactive"))
+		csi_set(st->session, str_is(el->name, "inactive"));
+	else
+		stream_error(st, "unsupported-stanza-type", NULL);
+}
+
 static const struct {
 	const char *ns, *name; /* name NULL: any */
 	int states;
@@ -384,6 +395,7 @@ static const struct {
 } elements[] = {
 	{ NS_CLIENT, NULL, STREAM_BOUND, stanza },
 	{ NS_SM, NULL, STREAM_BOUND, bind_sm_element },
+	{ NS_CSI, NULL, STREAM_BOUND, csi },
 	{ NS_TLS, "starttls", STREAM_PLAIN, starttls },
 	{ NS_SASL, NULL, STREAM_SECURE, sasl1_element },
 	{ NS_SASL2, NULL, STREAM_SECURE, sasl2_element },

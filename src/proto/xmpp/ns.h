@@ -89,5 +89,13 @@
 #define NS_OMEMO_LEGACY "eu.siacs.conversations.axolotl"
 #define NS_OPENPGP "urn:xmpp:openpgp:0"
 #define NS_INBOX "urn:xmpp:inbox:1"
+#define NS_CSI "urn:xmpp:csi:0"
+#define NS_ADDRESS "http://jabber.org/protocol/address"
+#define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
+#define NS_MENTIONS "urn:xmpp:mentions:0"
+#define NS_REFERENCE "urn:xmpp:reference:0"
+#ifndef NS_PUBSUB_EVENT
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
+#endif
 
 #endif
