@@ -2,9 +2,9 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
-	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
-	feature_small, feature_upload;
+extern const struct feature feature_access, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_second_factor,
+	feature_session_legacy, feature_small, feature_upload;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -20,6 +20,8 @@ const struct feature *const features[] = {
 	&feature_commands,
 	&feature_invite,
 	&feature_register,
+	&feature_access,
+	&feature_second_factor,
 	&feature_upload,
 	&feature_muc,
 	NULL,

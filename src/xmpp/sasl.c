@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "account/apppass.h"
+#include "account/client.h"
 #include "account/fast.h"
 #include "base/base64.h"
 #include "base/log.h"
@@ -67,10 +69,33 @@ void sasl_fail(struct stream *st, const char *condition, const char *text)
 		stream_error(st, "policy-violation", "Too many failed attempts to sign in.");
 }
 
+/* Which client opened the account, and when: XEP-0494. */
+static void note_client(struct stream *st)
+{
+	struct core *c = st->core;
+	struct arena *a = core_arena(c);
+	struct auth *auth = st->auth;
+	struct xml *request = NULL, *agent;
+
+	if (st->app[0])
+		apppass_used(c->env->accounts, c->shard, str_of(st->node), str_of(st->app));
+	if (!st->client || st->app[0] || !config_int(core_config(c), "access.keep_clients"))
+		return;
+	if (auth->request && xml_parse(a, str_of(auth->request), &request))
+		request = NULL;
+	agent = request ? xml_child(request, "user-agent", NULL) : NULL;
+	client_seen(c->env->accounts, c->shard,
+		&(struct client_seen){ .node = str_of(st->node), .agent = str_of(st->client),
+			.software = agent ? xml_child_text(a, agent, "software", NULL) : STR_NONE,
+			.device = agent ? xml_child_text(a, agent, "device", NULL) : STR_NONE,
+			.password = auth->shown == SHOWN_PASSWORD });
+}
+
 static void in_users_shard(struct stream *st)
 {
 	struct str additional = st->auth->additional ? str_of(st->auth->additional) : STR_NONE;
 
+	note_client(st);
 	st->auth->profile->success(st, additional);
 }
 

@@ -49,8 +49,6 @@ static void ask(struct stream *st)
 
 	if (a->additional)
 		xml_add_text(ar, el, "additional-data", str_of(a->additional));
-	free(a->additional);
-	a->additional = NULL;
 	list = xml_add(ar, el, "tasks", NULL);
 	for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
 		if (due(a, &tasks[i])) {
@@ -63,6 +61,8 @@ static void ask(struct stream *st)
 	st->continued = true;
 	a->task = NULL;
 	stream_write_xml(st, el);
+	free(a->additional);
+	a->additional = NULL;
 }
 
 void sasl_tasks(struct stream *st)
