@@ -169,7 +169,7 @@ static bool ask(struct core *c, struct caps_wait *w)
 
 	xml_set(a, q, "node", arena_str(a, w->node));
 	w->asked = true;
-	if (s && !iq_ask(c, s->user->jid, s->jid, IQ_GET, q, on_reply, w))
+	if (s && !iq_ask(c, &(struct question){ s->user->jid, s->jid, IQ_GET, q, on_reply, w }))
 		return true;
 	wait_free(w);
 	return false;

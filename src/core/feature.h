@@ -36,6 +36,7 @@ struct unauth {
 	/* An invitation's token, kept with the stream for its next request (XEP-0445); token is the one kept so far or NULL. Before reply. */
 	void (*keep_token)(void *link, const char *token);
 	const char *token;
+	struct host *host; /* that the stream is for */
 };
 
 struct feature {
@@ -66,6 +67,8 @@ struct feature {
 	void (*on_subscribe)(struct session *s, struct stanza *st);
 	/* A contact's subscription changed and holds now. */
 	void (*on_contact)(struct user *u, struct contact *c);
+	/* Something has come that the user may not have seen: core/unseen.h. */
+	void (*on_unseen)(struct user *u, struct session *s, struct stanza *st);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);

@@ -53,7 +53,7 @@ static bool is_hex(struct str s)
 	return s.n == SHA1_HEX;
 }
 
-void avatar_load(struct user *u, struct str key, struct str value)
+void pep_avatar_load(struct user *u, struct str key, struct str value)
 {
 	if (!key.n && is_hex(value))
 		memcpy(ps_host_of(u)->avatar, value.p, SHA1_HEX);
@@ -81,7 +81,7 @@ static bool stamp(struct arena *a, struct stanza *st, const char *sha1)
 	return true;
 }
 
-void avatar_presence(struct session *s, struct stanza *st)
+void pep_avatar_presence(struct session *s, struct stanza *st)
 {
 	const struct ps_host *h = s->user->slot[USER_SLOT_PEP];
 
@@ -104,7 +104,7 @@ static void tell(struct user *u, const char *sha1)
 	}
 }
 
-void avatar_metadata_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b)
+void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b)
 {
 	struct ps_node *n = ps_node_get(h, STR(NS_AVATAR_METADATA));
 	const struct xml *info = metadata ? info_of(metadata) : NULL;
@@ -306,7 +306,7 @@ static void publish(struct ps_host *h, struct str id, struct str type, struct st
 	xml_set(a, info, "id", id);
 	xml_set(a, info, "type", type.n && type.n < TYPE_MAX ? type : STR("image/png"));
 	ps_publish_own(meta, id, ps_bytes(a, el), b);
-	avatar_metadata_changed(h, id, el, b);
+	pep_avatar_changed(h, id, el, b);
 }
 
 /* XEP-0084 §3.5: an empty <metadata/>. */
@@ -318,7 +318,7 @@ static void disable(struct ps_host *h, struct store_batch *b)
 	if (!current_info(h))
 		return;
 	ps_publish_own(ps_node_get(h, STR(NS_AVATAR_METADATA)), random_token(a, 16), ps_bytes(a, el), b);
-	avatar_metadata_changed(h, STR_NONE, el, b);
+	pep_avatar_changed(h, STR_NONE, el, b);
 }
 
 /* A picture goes to its nodes; one that is elsewhere (EXTVAL) or broken stays in the card as it is. */
@@ -356,7 +356,7 @@ static bool set(struct ps_host *h, struct iq *iq)
 	return true;
 }
 
-void vcard(struct iq *iq)
+void pep_vcard(struct iq *iq)
 {
 	if (iq->st->type == IQ_GET)
 		ps_iq_do(ps_host_of(iq->user), iq, get);

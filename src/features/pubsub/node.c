@@ -209,7 +209,7 @@ bool ps_purge(struct ps_req *r)
 	if (ps_is_bookmarks(r->h, r->node))
 		bookmarks_cleared(r->h, b);
 	if (r->h->user && str_is(r->node, NS_AVATAR_METADATA))
-		avatar_metadata_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, STR_NONE, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }
@@ -233,7 +233,7 @@ bool ps_delete(struct ps_req *r)
 	if (ps_is_bookmarks(r->h, r->node))
 		bookmarks_cleared(r->h, b);
 	if (r->h->user && str_is(r->node, NS_AVATAR_METADATA))
-		avatar_metadata_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, STR_NONE, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }

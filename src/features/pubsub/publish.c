@@ -88,7 +88,7 @@ static void tell_others(struct ps_req *r, struct str id, const struct xml *paylo
 	else if (str_is(r->node, NS_STORAGE_BOOKMARKS))
 		bookmarks_replaced(r->h, payload, b);
 	else if (str_is(r->node, NS_AVATAR_METADATA))
-		avatar_metadata_changed(r->h, id, payload, b);
+		pep_avatar_changed(r->h, id, payload, b);
 }
 
 static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
@@ -242,7 +242,7 @@ bool ps_retract(struct ps_req *r)
 	else if (r->h->user && str_is(r->node, NS_STORAGE_BOOKMARKS) && !r->n->items_n)
 		bookmarks_replaced(r->h, NULL, b);
 	else if (r->h->user && str_is(r->node, NS_AVATAR_METADATA) && !r->n->items_n)
-		avatar_metadata_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, STR_NONE, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }

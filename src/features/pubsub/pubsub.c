@@ -90,7 +90,7 @@ static enum verdict approve(struct transit *t)
 
 static void on_presence(struct session *s, struct stanza *st)
 {
-	avatar_presence(s, st);
+	pep_avatar_presence(s, st);
 	pep_presence(s, st);
 }
 
@@ -123,7 +123,7 @@ static const struct spec specs[] = { { "XEP-0060", "1.30.0" }, { "XEP-0163", "1.
 static const struct iq_route routes[] = {
 	{ NS_PUBSUB, "pubsub", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF | TO_USER, ps_iq },
 	{ NS_PUBSUB_OWNER, "pubsub", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF | TO_USER, ps_iq },
-	{ NS_VCARD, "vCard", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF | TO_USER, vcard },
+	{ NS_VCARD, "vCard", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF | TO_USER, pep_vcard },
 	{ NS_PRIVATE, "query", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF | TO_USER, private_xml },
 	{ 0 },
 };
@@ -142,7 +142,7 @@ const struct feature feature_pubsub = {
 	.on_unavailable = pep_unavailable,
 	.on_contact = pep_contact,
 	.user_kind = "avatar",
-	.user_item = avatar_load,
+	.user_item = pep_avatar_load,
 	.user_free = user_free,
 	.disco_node = ps_disco,
 	.disco_items = ps_disco_items,

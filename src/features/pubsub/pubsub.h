@@ -265,9 +265,9 @@ void bookmarks_replaced(struct ps_host *h, const struct xml *storage, struct sto
 void private_xml(struct iq *iq);
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
-void avatar_metadata_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
-void avatar_load(struct user *u, struct str key, struct str value);
-void avatar_presence(struct session *s, struct stanza *st);
-void vcard(struct iq *iq);
+void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
+void pep_avatar_load(struct user *u, struct str key, struct str value);
+void pep_avatar_presence(struct session *s, struct stanza *st);
+void pep_vcard(struct iq *iq);
 
 #endif
