@@ -9,7 +9,7 @@
 
 static void service_disco(struct iq *iq)
 {
-	struct ps_host *h = ps_service(iq->core);
+	struct ps_host *h = ps_service(iq->core, iq->st->to.full);
 
 	if (h)
 		ps_service_disco(h, iq);
@@ -19,7 +19,7 @@ static void service_disco(struct iq *iq)
 
 static void service_command(struct iq *iq)
 {
-	struct ps_host *h = ps_service(iq->core);
+	struct ps_host *h = ps_service(iq->core, iq->st->to.full);
 
 	if (h)
 		ps_get_pending(h, iq);
@@ -45,11 +45,12 @@ static const struct iq_route service_routes[] = {
 static void stanza(struct core *c, struct transit *t)
 {
 	struct stanza *st = t->st;
-	struct ps_host *h = ps_service(c);
+	bool whole = jid_is_bare(st->to) && !st->to.node_n;
+	struct ps_host *h = whole ? ps_service(c, st->to.full) : NULL;
 
-	if (st->to.node_n || !h) {
+	if (!h) {
 		if (st->kind == ST_IQ || st->kind == ST_MESSAGE)
-			router_error(c, st, st->to.node_n ? ERR_ITEM_NOT_FOUND : ERR_SERVICE_UNAVAILABLE, NULL);
+			router_error(c, st, whole ? ERR_SERVICE_UNAVAILABLE : ERR_ITEM_NOT_FOUND, NULL);
 	} else if (st->kind == ST_IQ) {
 		iq_dispatch_routes(c, st, service_routes);
 	} else if (st->kind == ST_MESSAGE && !ps_message(h, st)) {
@@ -60,7 +61,7 @@ static void stanza(struct core *c, struct transit *t)
 
 static void shutdown(struct core *c)
 {
-	ps_service_free(c);
+	ps_services_free(c);
 }
 
 static const struct service service = {

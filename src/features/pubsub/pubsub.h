@@ -87,7 +87,7 @@ struct ps_host {
 	struct core *core;
 	uint64_t id;	   /* tells it from one of the same address before or after */
 	struct jid jid;	   /* bare, own bytes */
-	struct user *user; /* the account; NULL: pubsub.DOMAIN */
+	struct user *user; /* the account; NULL: a service */
 	enum ps_host_state state;
 	struct map nodes; /* name → struct ps_node */
 	struct list jobs;
@@ -113,9 +113,9 @@ struct ps_req {
 /* ---- host.c: hosts, nodes and their rows ---- */
 
 struct ps_host *ps_host_of(struct user *u);
-struct ps_host *ps_service(struct core *c);
+struct ps_host *ps_service(struct core *c, struct str host); /* NULL: the shard ends */
 void ps_host_free(struct ps_host *h);
-void ps_service_free(struct core *c);
+void ps_services_free(struct core *c);
 /* Runs the job now or when what it waits for is there; takes it. Returns 0; -ENOBUFS: PS_JOBS_MAX wait (j is freed). */
 int ps_host_do(struct ps_host *h, struct ps_job *j);
 /* Goes on with what waits. */

@@ -253,7 +253,7 @@ void ps_iq(struct iq *iq)
 
 void ps_service_iq(struct iq *iq)
 {
-	struct ps_host *h = ps_service(iq->core);
+	struct ps_host *h = ps_service(iq->core, iq->st->to.full);
 
 	if (h)
 		ps_iq_do(h, iq, run);
