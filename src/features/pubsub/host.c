@@ -120,6 +120,7 @@ void ps_host_free(struct ps_host *h)
 		j->free(j);
 	}
 	nodes_drop(h);
+	hello_remotes_free(h);
 	free((void *)h->jid.full.p);
 	free(h);
 }

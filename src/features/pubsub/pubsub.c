@@ -113,7 +113,7 @@ static const char *const disco_account[] = {
 	F("purge-nodes"), F("retract-items"), F("retrieve-affiliations"), F("retrieve-default"), F("retrieve-default-sub"),
 	F("retrieve-items"), F("retrieve-subscriptions"), F("rsm"), F("subscribe"), F("subscription-notifications"),
 	F("subscription-options"), NS_VCARD, "urn:ietf:params:xml:ns:vcard-4.0", NS_BOOKMARKS "#compat", NS_BOOKMARKS "#compat-pep",
-	"urn:xmpp:pep-vcard-conversion:0", NULL,
+	"urn:xmpp:pep-vcard-conversion:0", "urn:xmpp:mds:server-assist:0", NULL,
 };
 static const char *const disco_server[] = { NS_VCARD, NS_PRIVATE, NULL };
 static const struct disco_identity identities[] = { { "pubsub", "pep", NULL }, { 0 } };
@@ -137,8 +137,10 @@ const struct feature feature_pubsub = {
 	.identities = identities,
 	.iq = routes,
 	.service = &service,
+	.send = { [SEND_STAMP] = mds_send },
 	.deliver = { [DELIVER_BLOCK] = approve },
 	.on_presence = on_presence,
+	.on_presence_in = pep_presence_in,
 	.on_available = pep_available,
 	.on_unavailable = pep_unavailable,
 	.on_contact = pep_contact,

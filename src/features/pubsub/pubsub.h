@@ -94,6 +94,7 @@ struct ps_host {
 	uint32_t jobs_n;
 	bool running;
 	bool imported, importing; /* bookmarks of private storage */
+	struct map remote; /* full JID of a session elsewhere → what it wants: hello.c */
 	char avatar[41]; /* SHA-1 of the account's avatar in hex, known with the account; empty: none */
 };
 
@@ -212,8 +213,8 @@ void ps_event_simple(struct ps_node *n, const char *name, struct xml *child); /*
 void ps_event_subscription(struct ps_node *n, struct str jid, enum ps_state state);
 /* … and to the owners, when the node is so configured. */
 void ps_event_sub_to_owners(struct ps_node *n, struct str jid, enum ps_state state);
-/* The last item to one address, marked as delayed. May read the store. */
-void ps_event_last(struct ps_node *n, struct jid to);
+/* The last item to one address, marked as delayed, unless it was published after before_ms. May read the store. */
+void ps_event_last(struct ps_node *n, struct jid to, uint64_t before_ms);
 /* A message to each owner of the node (adopts nothing; finishes st). */
 void ps_to_owners(struct ps_node *n, struct stanza *st);
 
@@ -245,13 +246,17 @@ bool ps_disco(struct iq *iq); /* of an account's nodes; true: it answers */
 bool ps_disco_items(struct iq *iq, struct xml *query);
 void ps_service_disco(struct ps_host *h, struct iq *iq);
 
-/* ---- pep.c: presence ---- */
+/* ---- pep.c, hello.c: presence ---- */
 void pep_presence(struct session *s, struct stanza *st);
+void pep_presence_in(struct user *u, struct stanza *st);
 void pep_available(struct session *s);
 void pep_unavailable(struct session *s, struct stanza *st);
 void pep_contact(struct user *u, struct contact *c);
-struct contact;
 void pep_fan(struct ps_node *n, struct stanza *st);
+/* Sessions elsewhere that want events of the node and may have them; out holds n->host->remote.n. Returns how many. */
+size_t hello_remotes(const struct ps_node *n, struct jid *out);
+bool hello_remote_wants(const struct ps_host *h, struct jid who, struct str node);
+void hello_remotes_free(struct ps_host *h);
 
 /* ---- bookmarks.c: XEP-0402 beside XEP-0048 ---- */
 bool ps_is_bookmarks(const struct ps_host *h, struct str node);
@@ -263,6 +268,9 @@ void bookmarks_cleared(struct ps_host *h, struct store_batch *b);
 /* The old form is replaced: items of the new node follow. */
 void bookmarks_replaced(struct ps_host *h, const struct xml *storage, struct store_batch *b);
 void private_xml(struct iq *iq);
+
+/* ---- mds.c: XEP-0490 ---- */
+enum verdict mds_send(struct transit *t); /* SEND_STAMP */
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
 void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
