@@ -107,6 +107,7 @@ static void nodes_drop(struct ps_host *h)
 		ps_node_drop(value);
 	map_fini(&h->nodes);
 	h->nodes = (struct map){ 0 };
+	h->bytes = 0;
 }
 
 void ps_host_free(struct ps_host *h)
@@ -367,7 +368,9 @@ static void load_row(struct ps_host *h, const struct store_item *row)
 	struct str rest, name = str_cut(row->key, '\n', &rest);
 	struct ps_node *n = ps_node_get(h, name);
 
-	if (name.n == row->key.n) {
+	if (!name.n) {
+		str_u64(row->value, UINT64_MAX, &h->bytes);
+	} else if (name.n == row->key.n) {
 		if (!n)
 			load_node(h, name, row->value);
 	} else if (n && rest.n > 1) {

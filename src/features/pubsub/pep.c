@@ -97,7 +97,14 @@ static bool purge_run(struct ps_host *h, struct ps_job *j)
 	while (map_next(&h->nodes, &pos, &key, &value)) {
 		struct ps_node *n = value;
 
-		if (!n->cfg.purge_offline || ps_is_bookmarks(h, n->name) || (n->loaded && !n->items_n))
+		if (n->cfg.purge_offline && !ps_items_ready(n))
+			return false;
+	}
+	pos = 0;
+	while (map_next(&h->nodes, &pos, &key, &value)) {
+		struct ps_node *n = value;
+
+		if (!n->cfg.purge_offline || ps_is_bookmarks(h, n->name) || !n->items_n)
 			continue;
 		b = b ? b : store_batch_new();
 		ps_items_clear(n, b);

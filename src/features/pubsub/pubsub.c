@@ -129,8 +129,15 @@ static const struct iq_route routes[] = {
 	{ 0 },
 };
 
+static const struct option options[] = {
+	{ "pubsub.quota", OPT_SIZE, "100M", 64 << 10, INT64_C(1) << 40, NULL, "What one account may keep in its personal nodes (bookmarks, avatars, keys, lists)." },
+	{ "pubsub.service_quota", OPT_SIZE, "2000M", 64 << 10, INT64_C(1) << 40, NULL, "What all nodes of pubsub.DOMAIN may hold together." },
+	{ 0 },
+};
+
 const struct feature feature_pubsub = {
 	.name = "pubsub",
+	.options = options,
 	.specs = specs,
 	.disco_server = disco_server,
 	.disco_account = disco_account,

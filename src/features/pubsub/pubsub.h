@@ -23,7 +23,9 @@ enum {
 	PS_CHANGES_MAX = 500,	       /* affiliations or subscriptions in one request */
 	PS_IDS_MAX = 500,	       /* items in one request */
 	PS_ANSWER_BYTES = 2 << 20,     /* of payloads in one answer; the rest is for the next page */
+	PS_ANSWER_BYTES_AWAY = 128 << 10,
 	PS_JOBS_MAX = 1000,	       /* requests that wait for one host */
+	PS_ITEM_COST = 128,	       /* bytes that an item counts beside its id and payload */
 	PS_INLINE_MAX = 1024,	       /* payloads up to this are stored in the item's row */
 	PS_CACHED_MAX = 4096,	       /* of a node's last payload that is kept in memory */
 };
@@ -90,6 +92,7 @@ struct ps_host {
 	struct user *user; /* the account; NULL: a service */
 	enum ps_host_state state;
 	struct map nodes; /* name → struct ps_node */
+	uint64_t bytes;	  /* of all items, each with PS_ITEM_COST */
 	struct list jobs;
 	uint32_t jobs_n;
 	bool running;
@@ -189,8 +192,10 @@ struct ps_item *ps_item_get(const struct ps_node *n, struct str id);
 struct ps_item *ps_item_last(const struct ps_node *n);
 /* Adds or replaces. Removes what is too much: their ids are added as <retract/> to retracted unless it is NULL. */
 struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publisher, struct str payload, struct store_batch *b);
+/* Is there room in the host's quota for this payload under this id? */
+bool ps_item_fits(const struct ps_node *n, struct str id, size_t payload_n);
 void ps_item_remove(struct ps_node *n, struct ps_item *it, struct store_batch *b);
-void ps_items_clear(struct ps_node *n, struct store_batch *b);
+void ps_items_clear(struct ps_node *n, struct store_batch *b); /* its items must be ready */
 void ps_items_drop(struct ps_node *n); /* from memory */
 /* Items that expired go. b is made when needed. */
 void ps_items_expire(struct ps_node *n);
