@@ -19,6 +19,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/component.h"
+#include "features/features.h"
 
 enum { SENTENCE_MAX = 600, STOP_MS = 8000 /* for sessions to end */, STOP_SECONDS_MAX = 10 /* for everything */, READERS = 2 };
 
@@ -119,6 +121,8 @@ static int open_listeners(struct server *sv)
 		status = open_listener(sv, "listen.c2s_tls", &app->c2s_tls);
 	if (!status)
 		status = open_listener(sv, "listen.https", &app->https);
+	if (!status)
+		status = open_listener(sv, "listen.component", &app->component);
 	return status;
 }
 
@@ -162,6 +166,14 @@ static int open_socket(struct server *sv)
 	return admin_socket_open(app->data_dir, &sv->socket, sv->err, sizeof(sv->err));
 }
 
+static int open_components(struct server *sv)
+{
+	struct app *app = &sv->app;
+	int status = components_new(app->config, &app->components, sv->err, sizeof(sv->err));
+
+	return status ? status : components_place(app->components, &app->hosts, &app->shards, features, sv->err, sizeof(sv->err));
+}
+
 static int start(struct server *sv)
 {
 	int status = wiring_start(&sv->app);
@@ -174,7 +186,7 @@ static int start(struct server *sv)
 }
 
 static int (*const steps[])(struct server *sv) = {
-	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, start,
+	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, open_components, start,
 };
 
 /* What start opened, in reverse; takes a half-opened server. */
@@ -186,6 +198,7 @@ static void close_all(struct server *sv)
 	listener_free(app->c2s);
 	listener_free(app->c2s_tls);
 	listener_free(app->https);
+	listener_free(app->component);
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
@@ -195,6 +208,7 @@ static void close_all(struct server *sv)
 		config_free(sv->newer[i]);
 	free(sv->newer);
 	hosts_fini(&app->hosts);
+	components_free(app->components);
 	config_free(sv->first_config);
 	free(sv);
 }
@@ -225,6 +239,7 @@ static void greet(struct server *sv)
 	greet_address(&out, app->config, "listen.c2s", app->c2s);
 	greet_address(&out, app->config, "listen.c2s_tls", app->c2s_tls);
 	greet_address(&out, app->config, "listen.https", app->https);
+	greet_address(&out, app->config, "listen.component", app->component);
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	fflush(stdout);
@@ -240,7 +255,8 @@ static void greet(struct server *sv)
 
 static void warn_unchanged(const struct config *old, const struct config *new)
 {
-	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "store.backend", "web.public_url" };
+	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "store.backend", "web.public_url",
+		"components.secrets", "components.privileges", "components.delegations" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(config_str(old, fixed[i]), config_str(new, fixed[i])) != 0)

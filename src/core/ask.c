@@ -127,6 +127,7 @@ int iq_ask(struct core *c, struct jid from, struct jid to, enum stanza_type type
 	st.from = from;
 	st.to = to;
 	st.id = arena_str(core_arena(c), str_of(id));
+	st.flags = c->ask_flags;
 	xml_append(st.el, payload);
 	c->asking = true;
 	router_route(c, &st);

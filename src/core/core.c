@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/component.h"
+#include "core/delegation.h"
 #include "core/feature.h"
 #include "core/session.h"
 #include "core/user.h"
@@ -78,6 +80,7 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	asks_free(c);
+	delegation_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);
@@ -87,7 +90,7 @@ void core_free(struct core *c)
 
 bool core_is_local(const struct core *c, struct str domain)
 {
-	return core_host(c, domain) || core_service(c, domain);
+	return core_host(c, domain) || core_service(c, domain) || core_component(c, domain);
 }
 
 struct host *core_host(const struct core *c, struct str domain)

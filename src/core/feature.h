@@ -61,8 +61,8 @@ struct feature {
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
 	void (*user_free)(struct user *u);
-	/* Disco of an account or the server beyond features: NULL mostly. */
-	void (*disco_items)(struct core *c, struct xml *query, struct arena *a);
+	/* Items of a host beside the services. */
+	void (*disco_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };

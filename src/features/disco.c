@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/command.h"
+#include "core/delegation.h"
 #include "core/feature.h"
 #include "core/roster.h"
 #include "crypto/hash.h"
@@ -98,6 +99,8 @@ static void info(struct iq *iq)
 
 	if (node.n && command_disco(iq, node))
 		return;
+	if (node.n && !server && delegation_take_as(iq, DELEGATION_BARE_INFO))
+		return;
 	if (node.n && !(server && node_is_caps(iq->core, node))) {
 		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
 		return;
@@ -115,6 +118,8 @@ static void info(struct iq *iq)
 		identity(a, q, "account", "registered", NULL);
 	n = collect(iq->core, server, v);
 	add_features(a, q, v, n);
+	if (!node.n)
+		delegation_disco(iq, q);
 	iq_result(iq, q);
 }
 
@@ -132,6 +137,9 @@ static void service_items(struct iq *iq, struct xml *q)
 		xml_set(a, item, "jid", arena_printf(a, "%s.%.*s", s->label, STR_ARG(jid_domain(iq->st->to))));
 		xml_set(a, item, "name", str_of(s->name));
 	}
+	for (const struct feature *const *f = iq->core->env->features; *f; f++)
+		if ((*f)->disco_items)
+			(*f)->disco_items(iq->core, jid_domain(iq->st->to), q, a);
 }
 
 /* XEP-0030 §4: an account's available resources, for those who see its presence. */
@@ -151,6 +159,8 @@ static void items(struct iq *iq)
 	struct str node = xml_get(iq->el, "node");
 	struct xml *q = xml_new(a, "query", NS_DISCO_ITEMS);
 
+	if (iq->target != TO_SERVER && !str_is(node, NS_COMMANDS) && delegation_take_as(iq, DELEGATION_BARE_ITEMS))
+		return;
 	if (str_is(node, NS_COMMANDS)) {
 		xml_set(a, q, "node", node);
 		command_items(iq, q);
@@ -170,8 +180,11 @@ static void items(struct iq *iq)
 
 static void stream_features(struct core *c, struct xml *features, struct arena *a)
 {
-	struct xml *caps = xml_add(a, features, "c", NS_CAPS);
+	struct xml *caps;
 
+	if (c->env->components && c->env->components->delegating)
+		return; /* features change with the components: nobody shall keep them */
+	caps = xml_add(a, features, "c", NS_CAPS);
 	xml_set(a, caps, "hash", STR("sha-1"));
 	xml_set(a, caps, "node", str_of(CAPS_NODE));
 	xml_set(a, caps, "ver", server_ver(c));

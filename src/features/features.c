@@ -2,7 +2,7 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_component, feature_disco, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
@@ -22,5 +22,6 @@ const struct feature *const features[] = {
 	&feature_register,
 	&feature_upload,
 	&feature_muc,
+	&feature_component,
 	NULL,
 };
