@@ -69,10 +69,11 @@ static int type_of(enum stanza_kind kind, struct str name, enum stanza_type *out
 /* A stanza of a server or component stream is the same stanza in another content namespace (RFC 6120 §4.8.3): here it has one only. */
 static void to_client_ns(struct xml *top)
 {
+	struct str content = top->ns;
 	struct xml *el = top;
 
 	for (;;) {
-		if (str_is(el->ns, NS_SERVER) || str_is(el->ns, NS_COMPONENT))
+		if (str_eq(el->ns, content))
 			el->ns = STR(NS_CLIENT);
 		if (el->first) {
 			el = el->first;
