@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "core/component.h"
 #include "features/features.h"
+#include "core/archive_text.h"
 
 enum { SENTENCE_MAX = 600, STOP_MS = 8000 /* for sessions to end */, STOP_SECONDS_MAX = 10 /* for everything */, READERS = 2 };
 
@@ -62,7 +63,8 @@ static int open_config(struct server *sv)
 static int open_store(struct server *sv)
 {
 	struct app *app = &sv->app;
-	struct store_config cfg = { .backend = config_str(app->config, "store.backend"), .dir = app->data_dir, .readers = READERS };
+	struct store_config cfg = { .backend = config_str(app->config, "store.backend"), .dir = app->data_dir, .readers = READERS,
+		.text = archive_text };
 	int status;
 
 	if (snprintf(app->data_dir, sizeof(app->data_dir), "%s", sv->cli->data) >= (int)sizeof(app->data_dir)) {

@@ -10,6 +10,7 @@
 #include "core/ask.h"
 #include "core/component.h"
 #include "core/delegation.h"
+#include "core/ephemeral.h"
 #include "core/feature.h"
 #include "core/session.h"
 #include "core/user.h"
@@ -81,6 +82,8 @@ void core_free(struct core *c)
 		return;
 	asks_free(c);
 	delegation_free(c);
+	receipts_flush(c);
+	ephemeral_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);

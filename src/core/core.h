@@ -19,11 +19,12 @@ enum {
 	STANZA_BYTES_MAX = 256 << 10, /* XEP-0478 says so to clients */
 	STANZA_BYTES_MAX_UNAUTH = 16 << 10,
 	SESSIONS_PER_USER_MAX = 64,
+	RECEIPTS_PER_MAIL = 64,
 	USER_IDLE_MS = 60000, /* an account without sessions leaves memory after this */
 };
 
 /* Who keeps something per shard: core->slot. */
-enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, CORE_SLOTS };
+enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, SLOT_EPHEMERAL, CORE_SLOTS };
 /* Who keeps something per loaded user: user->slot. */
 enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOTS };
 
@@ -64,6 +65,8 @@ struct core {
 	uint32_t ask_flags;  /* of the next iq_ask: stanza_flag */
 	bool asking;	     /* one is being sent: an answer that comes at once waits for the next turn */
 	struct buf scratch;  /* heads of stanzas while they are written */
+	struct receipt_mail *receipts[SHARDS_MAX]; /* XEP-0198: what is durable, for sessions of other shards; sent at the turn's end */
+	struct deferred receipts_due;
 	void *slot[CORE_SLOTS];
 };
 

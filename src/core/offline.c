@@ -23,11 +23,17 @@ static struct str key_of(char buf[KEY_N + 1], uint64_t id, bool archived)
 	return (struct str){ buf, KEY_N };
 }
 
+struct str offline_key(char *key, uint64_t id)
+{
+	return key_of(key, id, true);
+}
+
 bool offline_worthy(const struct stanza *st)
 {
 	if (st->type != MSG_CHAT && st->type != MSG_NORMAL)
 		return false;
-	if (st->flags & (SF_NO_STORE | SF_NO_PERMANENT_STORE | SF_CARBON))
+	/* XEP-0334 §4.1: "no permanent store" allows what delivery needs */
+	if (st->flags & (SF_NO_STORE | SF_CARBON))
 		return false;
 	return st->flags & (SF_BODY | SF_STORE | SF_RECEIPT | SF_MARKER | SF_PAYLOAD | SF_MUC_USER);
 }
@@ -80,6 +86,16 @@ static void forget(struct user *u, uint64_t id)
 		u->offline_n--;
 	put_count(u, b);
 	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
+}
+
+void offline_drop(struct user *u, struct store_batch *b, uint64_t id)
+{
+	char key[KEY_N + 1];
+
+	store_del(b, u->jid.full, STR("offline"), offline_key(key, id));
+	if (u->offline_n)
+		u->offline_n--;
+	put_count(u, b);
 }
 
 /* XEP-0203: unless we stamped it before. */

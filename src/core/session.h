@@ -142,8 +142,10 @@ void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg);
 /* Counts a received stanza; the receipt is owed by whoever deals with it. Zeroed when XEP-0198 is off. */
 struct receipt session_sm_received(struct session *s);
 
-/* The stanza of this receipt is dealt with (and durable): any shard. */
+/* The stanza of this receipt is dealt with (and durable): any shard's thread. */
 void receipt_done(struct receipt r);
+/* Sends what is collected for other shards, now. */
+void receipts_flush(struct core *c);
 
 /* Any session by handle in its shard. */
 struct session *session_get(struct core *c, id_t64 id);

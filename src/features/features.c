@@ -2,8 +2,9 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_component, feature_disco, feature_invite,
-	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
+extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_component, feature_disco,
+	feature_ephemeral, feature_invite,
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_retract, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
 const struct feature *const features[] = {
@@ -13,6 +14,8 @@ const struct feature *const features[] = {
 	&feature_session_legacy,
 	&feature_carbons,
 	&feature_archive,
+	&feature_retract,
+	&feature_ephemeral,
 	&feature_blocking,
 	&feature_disco,
 	&feature_small,

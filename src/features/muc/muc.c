@@ -169,9 +169,16 @@ static const struct service service = {
 static const struct spec specs[] = { { "XEP-0045", "1.35.5" }, { "XEP-0249", "1.2" }, { "XEP-0410", "1.1.0" },
 	{ "XEP-0421", "1.0.1" }, { NULL, NULL } };
 
+static const struct option options[] = {
+	{ "muc.crowd", OPT_INT, "500", 1, 20000, NULL,
+		"People in a room beyond which newcomers are shown moderators and recent speakers only." },
+	{ NULL, 0, NULL, 0, 0, NULL, NULL },
+};
+
 const struct feature feature_muc = {
 	.name = "muc",
 	.specs = specs,
+	.options = options,
 	.service = &service,
 	.on_start = on_start,
 };
