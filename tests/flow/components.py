@@ -79,6 +79,11 @@ class Component(Client):
     def ping(self):
         self.ask('get', PING, self.server.domain)
 
+    def leave(self):
+        """An orderly end: when it is seen, nobody serves the name."""
+        self.raw('</stream:stream>')
+        self.expect_close()
+
     def answer(self, request, payload='', kind='result'):
         self.send('<iq type="%s" id="%s" from="%s" to="%s">%s</iq>' % (kind, request['id'], request['to'], request['from'], payload))
 

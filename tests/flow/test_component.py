@@ -73,8 +73,7 @@ def a_second_one_of_the_same_name_is_refused(stage):
     d.head()
     d.expect_stream_error('conflict')
     c.ping()
-    c.raw('</stream:stream>')
-    c.expect_close()
+    c.leave()
     component(stage).ping()
 
 
@@ -177,8 +176,7 @@ def it_is_listed_while_it_is_there(stage):
     check(NAME not in listed(), 'listed before it came')
     c = component(stage)
     check(NAME in listed(), 'not listed')
-    c.raw('</stream:stream>')
-    c.expect_close()
+    c.leave()
     check(NAME not in listed(), 'listed after it went')
 
 
@@ -194,14 +192,12 @@ def while_it_is_away_senders_hear_so(stage):
     a.expect('<presence type="unavailable" from="pal@%s"/>' % NAME)
 
 
-def one_that_goes_leaves_no_answer_pending(stage):
+def after_it_left_requests_are_answered_for_it(stage):
     c = plain(stage)
     a = stage.online()
-    c.drop()
-    for _ in range(50):
-        if a.iq('get', PING, NAME).error == 'service-unavailable':
-            return
-    raise Failed('the component is still there')
+    c.leave()
+    a.refused('get', PING, 'service-unavailable', NAME)
+    a.refused('get', PING, 'service-unavailable', 'x@deep.' + NAME)
 
 
 def messages_from_it_are_archived_for_the_recipient(stage):
