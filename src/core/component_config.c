@@ -16,8 +16,8 @@ const struct option component_options[] = {
 	{ "components.secrets", OPT_STRING, "", 0, 0, NULL,
 		"Domains that programs of their own serve (XEP-0114), each with the secret of its handshake: `NAME SECRET; NAME SECRET`." },
 	{ "components.privileges", OPT_STRING, "", 0, 0, NULL,
-		"What each may do with accounts (XEP-0356): `NAME roster=get|set|both push=false message=outgoing "
-		"presence=managed_entity|roster iq=NAMESPACE:get|set|both; ...`." },
+		"What each may do with accounts (XEP-0356): `NAME roster=both push=false message=outgoing presence=roster "
+		"iq=NAMESPACE:set; ...`; roster and iq are get, set or both, presence is managed_entity or roster." },
 	{ "components.delegations", OPT_STRING, "", 0, 0, NULL,
 		"Namespaces whose requests each answers (XEP-0355): `NAME NAMESPACE NAMESPACE{attribute,...}; ...`." },
 	{ NULL },
