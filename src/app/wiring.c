@@ -15,6 +15,7 @@
 #include "core/roster.h"
 #include "features/features.h"
 #include "http/http_server.h"
+#include "net/fetch.h"
 #include "xmpp/c2s.h"
 #include "xmpp/component.h"
 #include "xmpp/websocket.h"
@@ -181,6 +182,8 @@ int wiring_start(struct app *app)
 	env->domain = app->accounts.domain;
 	env->web_url = str_of(app->web_url);
 	env->features = features;
+	env->fetcher = fetcher_new(&(struct fetch_config){ .allow_private = config_bool(app->config, "fetch.allow_private"),
+		.ca_file = config_str(app->config, "fetch.ca") });
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
 	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
@@ -285,6 +288,7 @@ void wiring_stop(struct app *app, int max_ms)
 	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
 	shards_stop(&app->shards);
+	fetcher_free(app->wiring->env.fetcher);
 	for (int i = 0; i < app->shards.n; i++) {
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;

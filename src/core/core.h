@@ -12,6 +12,7 @@
 
 struct components;
 struct feature;
+struct fetcher;
 struct user;
 struct session;
 
@@ -39,6 +40,7 @@ struct env {
 	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
 	struct str domain;  /* the main host's: for what concerns the process, never for an account or a service */
 	struct str web_url; /* of the main host, "https://host:8443" */
+	struct fetcher *fetcher; /* net/fetch.h; NULL: this process asks nobody */
 	const struct feature *const *features; /* NULL-terminated */
 };
 

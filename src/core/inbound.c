@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/metrics.h"
+#include "core/csi.h"
 #include "core/iq.h"
 #include "core/presence.h"
 #include "core/session.h"
@@ -142,6 +143,7 @@ int session_receive(struct session *s, struct xml *el)
 	shape = stanza_from_xml(core_arena(s->core), el, &st);
 	st.from = s->jid;
 	s->active_ms = s->core->shard->loop.now_ms;
+	csi_flush(s); /* the client's radio is awake: what was held back costs nothing now */
 	metric_add(M_STANZAS_IN, 1);
 	count_rate(s);
 	dispatch(s, &st, shape, session_sm_received(s));

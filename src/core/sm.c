@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/csi.h"
 #include "core/feature.h"
 #include "core/offline.h"
 #include "crypto/random.h"
@@ -37,12 +38,7 @@ static void on_overflow(struct timer *t)
 	session_kick(container_of(t, struct session, expiry), "policy-violation", "Too many stanzas are not acknowledged.");
 }
 
-static bool worth_keeping(const struct stanza *st)
-{
-	return st->kind == ST_MESSAGE && offline_worthy(st);
-}
-
-bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct blob *tail)
+bool sm_keep(struct session *s, const struct outgoing *o)
 {
 	struct sm *sm = s->sm;
 	struct unacked *u;
@@ -52,21 +48,20 @@ bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct
 		s->expiry.on_time = on_overflow;
 		timer_set(&s->core->shard->loop, &s->expiry, 0);
 	}
-	if (s->overflown && !worth_keeping(st))
+	if (s->overflown && !o->keep)
 		return false;
-	u = mem_alloc(sizeof(*u) + head.n);
-	*u = (struct unacked){ .tail = blob_ref(tail), .head_n = (uint32_t)head.n, .kind = (uint8_t)st->kind };
-	u->at_ms = st->kind == ST_MESSAGE ? clock_wall_ms() : 0;
-	u->keep = worth_keeping(st);
-	u->offline_id = sm->offline_id;
-	memcpy(u->head, head.p, head.n);
+	u = mem_alloc(sizeof(*u) + o->head.n);
+	*u = (struct unacked){ .tail = blob_ref(o->tail), .head_n = (uint32_t)o->head.n, .kind = o->kind, .keep = o->keep,
+		.offline_id = o->offline_id };
+	u->at_ms = o->kind == ST_MESSAGE ? clock_wall_ms() : 0;
+	memcpy(u->head, o->head.p, o->head.n);
 	if (sm->last)
 		sm->last->next = u;
 	else
 		sm->first = u;
 	sm->last = u;
 	sm->n++;
-	sm->bytes += (uint32_t)(head.n + tail->n);
+	sm->bytes += (uint32_t)(o->head.n + o->tail->n);
 	sm->out++;
 	return !s->overflown;
 }
@@ -151,6 +146,7 @@ int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *o
 	session_rate_forget(s);
 	s->ops = ops;
 	s->link = link;
+	s->links++;
 	s->sm->paused = false;
 	return session_sm_acked(s, h);
 }
@@ -159,6 +155,7 @@ void session_sm_replay(struct session *s)
 {
 	for (struct unacked *u = s->sm->first; u && s->ops; u = u->next)
 		s->ops->send(s, (struct str){ u->head, u->head_n }, blob_view(u->tail));
+	csi_set(s, false); /* XEP-0352 §5.2: a resumed stream begins active */
 	s->sm->asked_at = s->sm->out;
 	if (s->sm->n)
 		session_nonza(s, STR("<r xmlns='urn:xmpp:sm:3'/>"));

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/csi.h"
 #include "core/feature.h"
 #include "core/user.h"
 #include "crypto/random.h"
@@ -197,26 +198,11 @@ void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 
 static void features_before_auth(struct stream *st, struct arena *a, struct xml *f)
 {
-	struct xml *m, *inl, *el;
-
 	if (!st->secure) {
-		m = xml_add(a, f, "starttls", NS_TLS);
-		xml_add(a, m, "required", NULL);
+		xml_add(a, xml_add(a, f, "starttls", NS_TLS), "required", NULL);
 		return;
 	}
-	m = xml_add(a, f, "mechanisms", NS_SASL);
-	sasl_mechanisms(st, a, m, NS_SASL, false);
-	m = xml_add(a, f, "authentication", NS_SASL2);
-	sasl_mechanisms(st, a, m, NS_SASL2, false);
-	inl = xml_add(a, m, "inline", NULL);
-	el = xml_add(a, inl, "fast", NS_FAST);
-	sasl_mechanisms(st, a, el, NS_FAST, true);
-	xml_add(a, inl, "sm", NS_SM);
-	el = xml_add(a, inl, "bind", NS_BIND2);
-	el = xml_add(a, el, "inline", NULL);
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CARBONS));
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_SM));
-	sasl_channel_bindings(st, a, f);
+	sasl_features(st, a, f);
 	for (const struct feature *const *p = st->core->env->features; *p; p++)
 		if ((*p)->stream_features_unauth)
 			(*p)->stream_features_unauth(st->core, f, a);
@@ -251,6 +237,8 @@ void stream_features(struct stream *st)
 				(*p)->stream_features(st->core, f, a);
 	}
 	limits_feature(st, a, f);
+	if (!st->authed && st->secure)
+		sasl_config_version(st, a, f);
 	buf_printf(&b, "<stream:features%s>", st->link->websocket ? " xmlns:stream='" NS_STREAM "'" : "");
 	xml_each(child, f)
 		xml_write(&b, child, st->link->websocket ? STR_NONE : STR(NS_CLIENT));
@@ -317,9 +305,12 @@ void stream_opened(struct stream *st, const struct xml *head)
 		return;
 	free(st->from);
 	st->from = jid_parse(a, xml_get(head, "from"), &from) ? NULL : str_dup(jid_bare_str(from));
-	if (!st->authed)
-		st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
-	stream_features(st);
+	if (st->authed) {
+		stream_features(st);
+		return;
+	}
+	st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
+	sasl_offer(st);
 }
 
 static void starttls(struct stream *st, struct xml *el)
@@ -371,10 +362,20 @@ static void unauth_iq_element(struct stream *st, struct xml *el)
 {
 	const struct unauth u = { st, unauth_reply, unauth_wait, unauth_keep_token, st->token, st->host };
 
-	for (const struct feature *const *p = st->core->env->features; *p; p++)
+	/* XEP-0388 §2.4: nothing else while an exchange or its tasks are under way. */
+	for (const struct feature *const *p = st->core->env->features; *p && !st->auth; p++)
 		if ((*p)->unauth_iq && (*p)->unauth_iq(st->core, el, &u))
 			return;
 	stream_error(st, "not-authorized", NULL);
+}
+
+/* XEP-0352 §4.2: no answer. */
+static void csi(struct stream *st, struct xml *el)
+{
+	if (str_is(el->name, "active") || str_is(el->name, "inactive"))
+		csi_set(st->session, str_is(el->name, "inactive"));
+	else
+		stream_error(st, "unsupported-stanza-type", NULL);
 }
 
 static const struct {
@@ -384,6 +385,7 @@ static const struct {
 } elements[] = {
 	{ NS_CLIENT, NULL, STREAM_BOUND, stanza },
 	{ NS_SM, NULL, STREAM_BOUND, bind_sm_element },
+	{ NS_CSI, NULL, STREAM_BOUND, csi },
 	{ NS_TLS, "starttls", STREAM_PLAIN, starttls },
 	{ NS_SASL, NULL, STREAM_SECURE, sasl1_element },
 	{ NS_SASL2, NULL, STREAM_SECURE, sasl2_element },

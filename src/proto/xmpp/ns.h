@@ -13,6 +13,11 @@
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
 #define NS_SASL2 "urn:xmpp:sasl:2"
 #define NS_SASL_CB "urn:xmpp:sasl-cb:0"
+#define NS_SASL_UPGRADE "urn:xmpp:sasl:upgrade:0"
+#define NS_SCRAM_UPGRADE "urn:xmpp:scram-upgrade:0"
+#define NS_IAP "urn:xmpp:iap:0"
+#define NS_CAM "urn:xmpp:cam:0"
+#define NS_SECOND_FACTOR "urn:anser:second-factor:0"
 #define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
 #define NS_BIND2 "urn:xmpp:bind:0"
 #define NS_FAST "urn:xmpp:fast:0"
@@ -92,5 +97,13 @@
 #define NS_OMEMO_LEGACY "eu.siacs.conversations.axolotl"
 #define NS_OPENPGP "urn:xmpp:openpgp:0"
 #define NS_INBOX "urn:xmpp:inbox:1"
+#define NS_CSI "urn:xmpp:csi:0"
+#define NS_ADDRESS "http://jabber.org/protocol/address"
+#define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
+#define NS_MENTIONS "urn:xmpp:mentions:0"
+#define NS_REFERENCE "urn:xmpp:reference:0"
+#ifndef NS_PUBSUB_EVENT
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
+#endif
 
 #endif
