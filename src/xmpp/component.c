@@ -14,7 +14,7 @@
 #include "crypto/random.h"
 #include "proto/xml/reader.h"
 #include "proto/xmpp/ns.h"
-#include "xmpp/throttle.h"
+#include "core/throttle.h"
 
 enum state { HEAD, HANDSHAKE, MOVING, LIVE, CLOSED };
 enum { STREAM_ID_BYTES = 16, STREAM_ID_MAX = 32, NAME_TEXT_MAX = 1023 };
