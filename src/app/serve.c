@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/component.h"
+#include "proto/xmpp/jid.h"
 #include "features/features.h"
 #include "core/archive_text.h"
 
@@ -131,14 +132,19 @@ static int open_listeners(struct server *sv)
 static void web_url(struct app *app)
 {
 	const char *given = config_str(app->config, "web.public_url");
+	struct str name = app->accounts.domain;
 	int port = app->https ? listener_port(app->https) : 443;
+	struct arena a;
 
+	arena_init(&a);
+	jid_domain_to_ascii(&a, name, &name);
 	if (given[0])
 		snprintf(app->web_url, sizeof(app->web_url), "%.500s", given);
 	else if (port == 443)
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(app->accounts.domain));
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(name));
 	else
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(app->accounts.domain), port);
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(name), port);
+	arena_fini(&a);
 }
 
 static int open_shards(struct server *sv)
