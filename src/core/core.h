@@ -64,7 +64,6 @@ struct core {
 	uint64_t started_ms; /* monotonic */
 	struct ids asks;     /* handle → struct ask: requests of the server's own (core/ask.h) */
 	struct list asks_open;
-	uint32_t ask_flags;  /* of the next iq_ask: stanza_flag */
 	bool asking;	     /* one is being sent: an answer that comes at once waits for the next turn */
 	struct buf scratch;  /* heads of stanzas while they are written */
 	struct receipt_mail *receipts[SHARDS_MAX]; /* XEP-0198: what is durable, for sessions of other shards; sent at the turn's end */

@@ -117,11 +117,12 @@ static void forward(struct iq *iq, struct component *cp)
 	struct arena *a = core_arena(c);
 	struct xml *d = xml_new(a, "delegation", NS_DELEGATION), *copy = xml_copy(a, stanza_tree(iq->st, a));
 	struct iq_held *h = iq_hold(iq, NULL);
+	struct question q = { jid_trust(cp->host->domain), jid_trust(cp->name), IQ_SET, d, on_answer, h, 0 };
 
 	xml_set(a, copy, "from", iq->st->from.full);
 	xml_set(a, copy, "to", iq->st->to.full);
 	xml_append(xml_add(a, d, "forwarded", NS_FORWARD), copy);
-	if (iq_ask(c, jid_trust(cp->host->domain), jid_trust(cp->name), IQ_SET, d, on_answer, h)) {
+	if (iq_ask(c, &q)) {
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
 		iq_held_free(h);
 	}
@@ -237,12 +238,13 @@ static void ask_features(struct core *c, struct component *cp, uint8_t index, bo
 	struct arena *a = core_arena(c);
 	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
 	struct nest *n = mem_zalloc(sizeof(*n));
+	struct question ask = { jid_trust(cp->host->domain), jid_trust(cp->name), IQ_GET, q, on_disco, n, 0 };
 
 	n->cp = cp;
 	n->index = index;
 	n->bare = bare;
 	xml_set(a, q, "node", arena_printf(a, NS_DELEGATION "%s%.*s", bare ? ":bare:" : "::", STR_ARG(cp->delegated[index].ns)));
-	if (iq_ask(c, jid_trust(cp->host->domain), jid_trust(cp->name), IQ_GET, q, on_disco, n))
+	if (iq_ask(c, &ask))
 		free(n);
 }
 

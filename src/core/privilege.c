@@ -358,7 +358,7 @@ void privilege_iq(struct iq *iq)
 	struct xml *inner = xml_child_any(iq->el), *payload = inner && iq->user ? permitted(iq, cp, inner) : NULL;
 	struct jid to = iq->user ? iq->user->jid : JID_NONE;
 	struct iq_held *h;
-	int err;
+	struct question q;
 
 	if (!payload) {
 		iq_error(iq, ERR_FORBIDDEN, NULL);
@@ -373,10 +373,9 @@ void privilege_iq(struct iq *iq)
 		return;
 	}
 	h = iq_hold(iq, NULL);
-	c->ask_flags = delegation_is_to(cp, payload) ? SF_UNDELEGATED : 0;
-	err = iq_ask(c, iq->user->jid, to, iq->st->type, xml_copy(core_arena(c), payload), on_answer, h);
-	c->ask_flags = 0;
-	if (err) {
+	q = (struct question){ iq->user->jid, to, iq->st->type, xml_copy(core_arena(c), payload), on_answer, h,
+		delegation_is_to(cp, payload) ? SF_UNDELEGATED : 0 };
+	if (iq_ask(c, &q)) {
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
 		iq_held_free(h);
 	}
