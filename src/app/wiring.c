@@ -17,6 +17,7 @@
 #include "http/http_server.h"
 #include "net/fetch.h"
 #include "xmpp/c2s.h"
+#include "xmpp/component.h"
 #include "xmpp/websocket.h"
 
 enum { STOP_POLL_MS = 5 };
@@ -54,6 +55,12 @@ static void on_plain(struct shard *s, struct conn *c, void *arg)
 {
 	(void)arg;
 	c2s_accept(s, c, false, current_tls);
+}
+
+static void on_component(struct shard *s, struct conn *c, void *arg)
+{
+	(void)arg;
+	component_accept(s, c);
 }
 
 /* One TLS port serves both protocols: ALPN decides (XEP-0368), and without ALPN the port does. */
@@ -114,6 +121,7 @@ static void on_shard_start(struct shard *s)
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
+	serve(app->component, s, on_component, NULL);
 }
 
 static void on_kick(void *arg, struct str bare)
@@ -169,6 +177,7 @@ int wiring_start(struct app *app)
 	env->pool = app->pool;
 	env->accounts = &app->accounts;
 	env->hosts = &app->hosts;
+	env->components = app->components;
 	env->config = app->config;
 	env->domain = app->accounts.domain;
 	env->web_url = str_of(app->web_url);
@@ -229,6 +238,7 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s, s);
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
+	listener_stop(app->component, s);
 	core_shutdown(s->core);
 	http_stop(s);
 }

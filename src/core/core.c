@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "core/ask.h"
 #include "core/caps.h"
+#include "core/component.h"
+#include "core/delegation.h"
 #include "core/ephemeral.h"
 #include "core/feature.h"
 #include "core/session.h"
@@ -81,6 +83,7 @@ void core_free(struct core *c)
 		return;
 	asks_free(c);
 	caps_free(c);
+	delegation_free(c);
 	receipts_flush(c);
 	ephemeral_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
@@ -92,7 +95,7 @@ void core_free(struct core *c)
 
 bool core_is_local(const struct core *c, struct str domain)
 {
-	return core_host(c, domain) || core_service(c, domain);
+	return core_host(c, domain) || core_service(c, domain) || core_component(c, domain);
 }
 
 struct host *core_host(const struct core *c, struct str domain)

@@ -77,6 +77,8 @@ struct feature {
 	bool (*disco_node)(struct iq *iq);
 	/* Adds items of an account to the answer. Returns false when it has to read first: it dispatches the request anew then. */
 	bool (*disco_items)(struct iq *iq, struct xml *query);
+	/* Items of a host beside the services. */
+	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };

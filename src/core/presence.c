@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core/feature.h"
 #include "core/offline.h"
+#include "core/privilege.h"
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
 
@@ -367,6 +368,7 @@ void presence_in(struct user *u, struct stanza *st)
 
 	if (user_blocks(u, st->from))
 		return;
+	privilege_contact_presence(u, st);
 	if (st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED) {
 		subscription_in(u, st);
 	} else if (st->type == PRES_PROBE) {

@@ -4,6 +4,9 @@
 
 extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
 	feature_messaging, feature_muc, feature_ping, feature_pubsub, feature_register, feature_roster, feature_session_legacy,
+extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_component, feature_disco,
+	feature_ephemeral, feature_invite,
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_retract, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 extern const struct feature feature_access;
 extern const struct feature feature_archive;
@@ -47,6 +50,7 @@ const struct feature *const features[] = {
 	&feature_second_factor,
 	&feature_upload,
 	&feature_muc,
+	&feature_component,
 	&feature_csi,
 	&feature_push,
 	NULL,

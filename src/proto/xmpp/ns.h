@@ -5,6 +5,7 @@
 
 #define NS_CLIENT "jabber:client"
 #define NS_SERVER "jabber:server"
+#define NS_COMPONENT "jabber:component:accept"
 #define NS_STREAM "http://etherx.jabber.org/streams"
 #define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -26,6 +27,8 @@
 #define NS_FRAMING "urn:ietf:params:xml:ns:xmpp-framing"
 #define NS_CARBONS "urn:xmpp:carbons:2"
 #define NS_FORWARD "urn:xmpp:forward:0"
+#define NS_PRIVILEGE "urn:xmpp:privilege:2"
+#define NS_DELEGATION "urn:xmpp:delegation:2"
 #define NS_DELAY "urn:xmpp:delay"
 #define NS_MAM "urn:xmpp:mam:2"
 #define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"
