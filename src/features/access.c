@@ -57,6 +57,11 @@ static struct str node_of(const struct iq *iq)
 	return jid_node(jid_bare(iq->st->from));
 }
 
+static struct accounts *accounts_of(const struct iq *iq)
+{
+	return core_host(iq->core, jid_domain(iq->st->from))->accounts;
+}
+
 static struct str session_key(struct arena *a, const struct session *s)
 {
 	return fast_client_key(a, s->client[0] ? str_of(s->client) : jid_resource(s->jid));
@@ -203,7 +208,7 @@ static void on_clients(struct shard *sh, void *arg, int status, const struct cli
 	xml_write(&text, clients, STR_NONE);
 	buf_putc(&text, '\0');
 	r->list = text.p;
-	if (apppass_list(iq->core->env->accounts, sh, node_of(iq), on_apps, r))
+	if (apppass_list(accounts_of(iq), sh, node_of(iq), on_apps, r))
 		request_failed(r);
 }
 
@@ -215,7 +220,7 @@ static void list(struct iq *iq)
 	if (!may_ask(iq))
 		return;
 	r = request_new(iq);
-	if (client_list(c->env->accounts, c->shard, node_of(iq), (uint64_t)config_int(core_config(c), "access.keep_clients"), on_clients, r))
+	if (client_list(accounts_of(iq), c->shard, node_of(iq), (uint64_t)config_int(core_config(c), "access.keep_clients"), on_clients, r))
 		request_failed(r);
 }
 
@@ -264,7 +269,7 @@ static void on_factor(struct shard *sh, void *arg, int status, const struct sign
 		iq_error_app(iq, ERR_SERVICE_UNAVAILABLE, "This client has shown the password; change the password to keep it out.",
 			xml_new(&sh->arena, "password-reset-required", NS_CAM));
 		request_free(r);
-	} else if (client_forget(iq->core->env->accounts, sh, node_of(iq), key, on_revoked, r)) {
+	} else if (client_forget(accounts_of(iq), sh, node_of(iq), key, on_revoked, r)) {
 		request_failed(r);
 	}
 }
@@ -273,7 +278,7 @@ static void need_factor(struct request *r)
 {
 	struct iq *iq = &r->held->iq;
 
-	if (signin_look(iq->core->env->accounts, iq->core->shard, node_of(iq), HASH_SHA256, on_factor, r))
+	if (signin_look(accounts_of(iq), iq->core->shard, node_of(iq), HASH_SHA256, on_factor, r))
 		request_failed(r);
 }
 
@@ -290,7 +295,7 @@ static void on_found(struct shard *sh, void *arg, int status, const struct clien
 	}
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(v[i].key, key) && !v[i].password) {
-			if (client_forget(iq->core->env->accounts, sh, node_of(iq), key, on_revoked, r))
+			if (client_forget(accounts_of(iq), sh, node_of(iq), key, on_revoked, r))
 				request_failed(r);
 			return;
 		} else if (str_eq(v[i].key, key)) {
@@ -329,9 +334,9 @@ static void revoke(struct iq *iq)
 	r = request_new(iq);
 	r->id = (struct str){ str_dup(id), id.n };
 	if (id.p[0] == 'a')
-		err = apppass_revoke(c->env->accounts, c->shard, node_of(iq), key, on_revoked, r);
+		err = apppass_revoke(accounts_of(iq), c->shard, node_of(iq), key, on_revoked, r);
 	else if (id.p[0] == 'c')
-		err = client_list(c->env->accounts, c->shard, node_of(iq), UINT64_MAX / 2, on_found, r);
+		err = client_list(accounts_of(iq), c->shard, node_of(iq), UINT64_MAX / 2, on_found, r);
 	else if (id.p[0] == 's' && iq->user && has_session(iq->user, key))
 		need_factor(r);
 	else

@@ -53,6 +53,11 @@ void sasl_auth_free(struct auth *a)
 	free(a);
 }
 
+struct str sasl_account(const struct stream *st)
+{
+	return jid_make(core_arena(st->core), str_of(st->auth->name), st->host->domain, STR_NONE).full;
+}
+
 void sasl_fail(struct stream *st, const char *condition, const char *text)
 {
 	const struct sasl_profile *p = st->auth->profile;
@@ -60,7 +65,7 @@ void sasl_fail(struct stream *st, const char *condition, const char *text)
 	metric_add(M_LOGINS_FAILED, 1);
 	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
 	if (st->auth->name)
-		throttle_failed(THROTTLE_ACCOUNT, str_of(st->auth->name));
+		throttle_failed(THROTTLE_ACCOUNT, sasl_account(st));
 	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
@@ -78,13 +83,13 @@ static void note_client(struct stream *st)
 	struct xml *request = NULL, *agent;
 
 	if (st->app[0])
-		apppass_used(c->env->accounts, c->shard, str_of(st->node), str_of(st->app));
+		apppass_used(st->host->accounts, c->shard, str_of(st->node), str_of(st->app));
 	if (!st->client || st->app[0] || !config_int(core_config(c), "access.keep_clients"))
 		return;
 	if (auth->request && xml_parse(a, str_of(auth->request), &request))
 		request = NULL;
 	agent = request ? xml_child(request, "user-agent", NULL) : NULL;
-	client_seen(c->env->accounts, c->shard,
+	client_seen(st->host->accounts, c->shard,
 		&(struct client_seen){ .node = str_of(st->node), .agent = str_of(st->client),
 			.software = agent ? xml_child_text(a, agent, "software", NULL) : STR_NONE,
 			.device = agent ? xml_child_text(a, agent, "device", NULL) : STR_NONE,
@@ -206,10 +211,10 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 
 	if (jid_nodeprep(a, username, &node) || node.n == 0)
 		return false;
-	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->core->env->domain)))
+	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->host->domain)))
 		return false;
 	/* XEP-0388 §2.4: the stream's `from`, if any, is who signs in. */
-	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->core->env->domain, STR_NONE).full, st->from))
+	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->host->domain, STR_NONE).full, st->from))
 		return false;
 	st->auth->name = str_dup(node);
 	return true;
@@ -218,7 +223,7 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 /* Too many wrong passwords for this account lately: answered before the costly work. Tokens (FAST) are not held up. */
 static bool throttled(struct stream *st)
 {
-	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, str_of(st->auth->name)))
+	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, sasl_account(st)))
 		return false;
 	sasl_fail(st, "temporary-auth-failure", "Too many failed attempts for this account; wait a minute and try again.");
 	return true;
@@ -286,7 +291,7 @@ static void scram_first(struct stream *st, struct str message)
 	if (throttled(st))
 		return;
 	stream_wait(st);
-	if (signin_look(c->env->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
+	if (signin_look(st->host->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
 		stream_woken(st);
 		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
@@ -346,7 +351,7 @@ static void plain_first(struct stream *st, struct str message)
 	if (throttled(st))
 		return;
 	stream_wait(st);
-	if (signin_check(c->env->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
+	if (signin_check(st->host->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
 		stream_woken(st);
 		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
@@ -389,7 +394,7 @@ static void fast_first(struct stream *st, struct str message)
 		return;
 	}
 	stream_wait(st);
-	if (fast_verify(c->env->accounts, c->shard,
+	if (fast_verify(st->host->accounts, c->shard,
 		    &(struct fast_check){ str_of(a->name), str_of(st->client), str_of(a->mech->name), mac, binding }, on_token, st)) {
 		stream_woken(st);
 		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");

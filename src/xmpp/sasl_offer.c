@@ -121,6 +121,7 @@ void sasl_features(struct stream *st, struct arena *a, struct xml *f)
 	el = xml_add(a, el, "inline", NULL);
 	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CARBONS));
 	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_SM));
+	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CSI));
 	sasl_upgrades(st, a, m);
 	channel_bindings(st, a, f);
 }
@@ -160,10 +161,10 @@ void sasl_offer(struct stream *st)
 
 	st->algs_lacking = 0;
 	st->named = st->from && !jid_parse(core_arena(c), str_of(st->from), &from) && jid_node(from).n &&
-		str_eq(jid_domain(from), c->env->domain);
+		str_eq(jid_domain(from), st->host->domain);
 	if (st->named && st->secure) {
 		stream_wait(st);
-		if (!signin_look(c->env->accounts, c->shard, jid_node(from), HASH_SHA256, on_looked, st))
+		if (!signin_look(st->host->accounts, c->shard, jid_node(from), HASH_SHA256, on_looked, st))
 			return;
 		stream_woken(st);
 	}

@@ -120,7 +120,7 @@ static void on_code(struct shard *s, void *arg, int status)
 
 	(void)s;
 	if (!status)
-		throttle_forgive(THROTTLE_CODE, str_of(a->name));
+		throttle_forgive(THROTTLE_CODE, sasl_account(st));
 	if (!stream_woken(st))
 		return;
 	if (status == -EACCES) {
@@ -143,13 +143,13 @@ static void check_code(struct stream *st, struct str code)
 		sasl_fail(st, "malformed-request", NULL);
 		return;
 	}
-	if (!throttle_may_try(c, THROTTLE_CODE, str_of(a->name))) {
+	if (!throttle_may_try(c, THROTTLE_CODE, sasl_account(st))) {
 		sasl_fail(st, "temporary-auth-failure", "Too many wrong codes for this account; wait some minutes and try again.");
 		return;
 	}
-	throttle_failed(THROTTLE_CODE, str_of(a->name));
+	throttle_failed(THROTTLE_CODE, sasl_account(st));
 	stream_wait(st);
-	if (a->task->check(c->env->accounts, c->shard, str_of(a->name), code, on_code, st)) {
+	if (a->task->check(st->host->accounts, c->shard, str_of(a->name), code, on_code, st)) {
 		stream_woken(st);
 		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
@@ -203,7 +203,7 @@ static void salt_next(struct stream *st, struct xml *el)
 	struct scram_keys keys;
 
 	(void)el;
-	signin_salt(st->core->env->accounts, str_of(a->name), a->task->alg, &keys);
+	signin_salt(st->host->accounts, str_of(a->name), a->task->alg, &keys);
 	xml_setf(ar, salt, "iterations", "%u", keys.iterations);
 	xml_text(ar, salt, base64_encode(ar, (struct str){ (const char *)keys.salt, sizeof(keys.salt) }));
 	say(st, salt);
@@ -241,10 +241,10 @@ static void hash_data(struct stream *st, struct xml *el)
 		sasl_fail(st, "malformed-request", NULL);
 		return;
 	}
-	signin_salt(c->env->accounts, str_of(a->name), a->task->alg, &salt);
+	signin_salt(st->host->accounts, str_of(a->name), a->task->alg, &salt);
 	scram_keys_of_salted(salt.alg, salt.iterations, salt.salt, (const uint8_t *)salted.p, &keys);
 	stream_wait(st);
-	err = signin_upgrade(c->env->accounts, c->shard, str_of(a->name), &keys, on_upgraded, st);
+	err = signin_upgrade(st->host->accounts, c->shard, str_of(a->name), &keys, on_upgraded, st);
 	wipe(&keys, sizeof(keys));
 	if (err)
 		on_upgraded(c->shard, st, err);
