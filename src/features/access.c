@@ -9,6 +9,7 @@
 #include "account/apppass.h"
 #include "account/client.h"
 #include "account/fast.h"
+#include "account/host.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/feature.h"

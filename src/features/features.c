@@ -5,6 +5,7 @@
 extern const struct feature feature_access, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_second_factor,
 	feature_session_legacy, feature_small, feature_upload;
+extern const struct feature feature_access;
 extern const struct feature feature_archive;
 extern const struct feature feature_blocking;
 extern const struct feature feature_carbons;
@@ -21,6 +22,7 @@ extern const struct feature feature_push;
 extern const struct feature feature_register;
 extern const struct feature feature_retract;
 extern const struct feature feature_roster;
+extern const struct feature feature_second_factor;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
 extern const struct feature feature_upload;

@@ -7,6 +7,7 @@
 
 #include "account/apppass.h"
 #include "account/factor.h"
+#include "account/host.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -59,6 +59,8 @@ void sasl_response(struct stream *st, struct str base64);
 void sasl_abort(struct stream *st);
 void sasl_auth_free(struct auth *a);
 /* Ends the exchange with an RFC 6120 §6.5 condition; counts it. */
+/* Bare JID of who signs in, in the turn's arena. */
+struct str sasl_account(const struct stream *st);
 void sasl_fail(struct stream *st, const char *condition, const char *text);
 /* Bare JID of who signs in, before success. */
 struct str sasl_account(const struct stream *st);

@@ -74,6 +74,9 @@
 #define NS_DATA_VALIDATE "http://jabber.org/protocol/xdata-validate"
 #define NS_HATS "urn:xmpp:hats:0"
 #define NS_MENTIONS "urn:xmpp:mentions:0"
+#define NS_MENTIONS_CHANNEL "urn:xmpp:mentions:0#channel"
+#define NS_MENTIONS_ASSOCIATIONS "urn:xmpp:mentions:0#associations"
+#define NS_MENTIONS_HATS "urn:xmpp:mentions:0#hats"
 #define NS_MENTION_FORWARD "urn:xmpp:mmn:0"
 #define NS_REFERENCE "urn:xmpp:reference:0"
 #define NS_RETRACT "urn:xmpp:message-retract:1"
@@ -86,9 +89,7 @@
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
 #define NS_MUC_STANZA_ID NS_SID
-#define NS_RETRACT "urn:xmpp:message-retract:1"
 #define NS_EPHEMERAL "urn:xmpp:ephemeral:0"
-#define NS_CORRECT "urn:xmpp:message-correct:0"
 #define NS_FALLBACK "urn:xmpp:fallback:0"
 #define NS_OMEMO "urn:xmpp:omemo:2"
 #define NS_OMEMO_LEGACY "eu.siacs.conversations.axolotl"
@@ -97,8 +98,6 @@
 #define NS_CSI "urn:xmpp:csi:0"
 #define NS_ADDRESS "http://jabber.org/protocol/address"
 #define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
-#define NS_MENTIONS "urn:xmpp:mentions:0"
-#define NS_REFERENCE "urn:xmpp:reference:0"
 #ifndef NS_PUBSUB_EVENT
 #define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
 #endif
