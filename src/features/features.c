@@ -8,6 +8,9 @@ extern const struct feature feature_archive, feature_blocking, feature_carbons, 
 	feature_ephemeral, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_retract, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
+extern const struct feature feature_access, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_second_factor,
+	feature_session_legacy, feature_small, feature_upload;
 extern const struct feature feature_access;
 extern const struct feature feature_archive;
 extern const struct feature feature_blocking;
