@@ -125,10 +125,10 @@ static void fail(struct stream *st, const char *condition, const char *text)
 	const struct sasl_profile *p = st->auth->profile;
 
 	metric_add(M_LOGINS_FAILED, 1);
-	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
+	throttle_failed(THROTTLE_ADDRESS, stream_peer(st));
 	if (st->auth->name)
 		throttle_failed(THROTTLE_ACCOUNT, str_of(st->auth->name));
-	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
+	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(stream_peer(st)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
 	p->failure(st, condition, text);
@@ -187,7 +187,7 @@ void sasl_start(struct stream *st, const struct sasl_profile *p, struct str mech
 	st->auth->request = request;
 	if (!m)
 		fail(st, "invalid-mechanism", NULL);
-	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, conn_peer(st->conn)))
+	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, stream_peer(st)))
 		fail(st, "temporary-auth-failure", "Too many failed attempts from this address; wait a minute and try again.");
 	else if (!initial.p)
 		p->challenge(st, STR("")); /* RFC 4422 §3.1: the client speaks first in all of ours */
