@@ -14,6 +14,8 @@ const struct option app_options[] = {
 	{ "shards", OPT_INT, "0", 0, SHARDS_MAX, NULL, "Threads that serve connections; 0 is one per processor." },
 	{ "server.domain", OPT_STRING, "localhost", 0, 0, NULL,
 		"The domain of all addresses: the part behind the @. Set it once, before the first account." },
+	{ "hosts", OPT_STRING, "", 0, 0, NULL,
+		"Further domains of this server, each with accounts and services of its own: `b.example,c.example`." },
 	{ "server.name", OPT_STRING, "Anser", 0, 0, NULL, "What people call this server; shown by the web client." },
 	{ "listen.c2s", OPT_STRING, "*:5222", 0, 0, NULL,
 		"ADDRESS:PORT for XMPP clients with STARTTLS; * is every address, empty is off." },
@@ -25,6 +27,9 @@ const struct option app_options[] = {
 	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,
 		"PEM file with the certificate chain; empty makes a self-signed one in the data directory." },
 	{ "tls.key", OPT_STRING, "", 0, 0, NULL, "PEM file with the private key of tls.certificate." },
+	{ "tls.directory", OPT_STRING, "", 0, 0, NULL,
+		"Directory with HOST.crt and HOST.key of further hosts; without them tls.certificate if it covers the name, else a "
+		"self-signed one." },
 	{ "log.level", OPT_ENUM, "info", 0, 0, "error warning info debug", "What goes to the log: this level and worse." },
 	{ "log.format", OPT_ENUM, "text", 0, 0, "text json", "Form of a log line." },
 	{ "limits.enabled", OPT_BOOL, "true", 0, 0, NULL,

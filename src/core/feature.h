@@ -29,6 +29,7 @@ struct unauth {
 	/* An invitation's token, kept with the stream for its next request (XEP-0445); token is the one kept so far or NULL. Before reply. */
 	void (*keep_token)(void *link, const char *token);
 	const char *token;
+	struct host *host; /* that the stream is for */
 };
 
 struct feature {

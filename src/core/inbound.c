@@ -78,7 +78,7 @@ static void receive_iq(struct session *s, struct stanza *st)
 	if (own) {
 		st->to = s->user->jid;
 		iq_dispatch(s->core, s, s->user, st, TO_SELF);
-	} else if (str_eq(to.full, s->core->env->domain)) {
+	} else if (str_eq(to.full, jid_domain(s->jid))) {
 		iq_dispatch(s->core, s, NULL, st, TO_SERVER);
 	} else if ((st->type == IQ_GET || st->type == IQ_SET) && user_blocks(s->user, to)) {
 		iq_blocked(s->core, st);

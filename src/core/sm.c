@@ -282,37 +282,77 @@ static void mark_durable(struct session *s, uint32_t seq)
 	tell_durable(s);
 }
 
+/* Receipts for sessions of one other shard. */
 struct receipt_mail {
 	struct mail mail;
-	struct receipt r;
+	int n;
+	struct receipt r[RECEIPTS_PER_MAIL];
 };
 
-static void on_receipt(struct shard *sh, struct mail *m)
+static void on_receipts(struct shard *sh, struct mail *m)
 {
-	struct receipt r = container_of(m, struct receipt_mail, mail)->r;
-	struct session *s = session_get(sh->core, r.session);
+	struct receipt_mail *rm = container_of(m, struct receipt_mail, mail);
 
-	free(m);
-	if (s && s->sm)
-		mark_durable(s, r.seq);
+	for (int i = 0; i < rm->n; i++) {
+		struct session *s = session_get(sh->core, rm->r[i].session);
+
+		if (s && s->sm)
+			mark_durable(s, rm->r[i].seq);
+	}
+	free(rm);
 }
 
-static const struct mail_kind MAIL_RECEIPT = { .name = "sm.receipt", .handle = on_receipt, .must_arrive = true };
+static const struct mail_kind MAIL_RECEIPTS = { .name = "sm.receipts", .handle = on_receipts, .must_arrive = true };
+
+void receipts_flush(struct core *c)
+{
+	for (int i = 0; i < c->env->shards->n; i++) {
+		struct receipt_mail *m = c->receipts[i];
+
+		c->receipts[i] = NULL;
+		if (m)
+			shard_post(c->env->shards->v[i], &m->mail);
+	}
+	loop_undefer(&c->receipts_due);
+}
+
+static void on_receipts_due(struct deferred *d)
+{
+	receipts_flush(container_of(d, struct core, receipts_due));
+}
+
+/* One commit makes many messages durable: their receipts share a mail. */
+static void receipt_later(struct core *c, struct receipt r)
+{
+	struct receipt_mail **m = &c->receipts[r.shard->index];
+
+	if (!*m) {
+		*m = mem_alloc(sizeof(**m));
+		(*m)->mail = (struct mail){ .kind = &MAIL_RECEIPTS };
+		(*m)->n = 0;
+		c->receipts_due.run = on_receipts_due;
+		loop_defer(&c->shard->loop, &c->receipts_due);
+	}
+	(*m)->r[(*m)->n++] = r;
+	if ((*m)->n == RECEIPTS_PER_MAIL) {
+		shard_post(r.shard, &(*m)->mail);
+		*m = NULL;
+	}
+}
 
 void receipt_done(struct receipt r)
 {
-	struct receipt_mail *m;
+	struct shard *self = shard_self();
+	struct session *s;
 
 	if (!r.shard)
 		return;
-	if (r.shard == shard_self()) {
-		struct session *s = session_get(r.shard->core, r.session);
-
-		if (s && s->sm)
-			mark_durable(s, r.seq);
+	must(self && self->core);
+	if (r.shard != self) {
+		receipt_later(self->core, r);
 		return;
 	}
-	m = mem_alloc(sizeof(*m));
-	*m = (struct receipt_mail){ .mail.kind = &MAIL_RECEIPT, .r = r };
-	shard_post(r.shard, &m->mail);
+	s = session_get(self->core, r.session);
+	if (s && s->sm)
+		mark_durable(s, r.seq);
 }

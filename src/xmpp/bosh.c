@@ -260,7 +260,7 @@ static void create(struct shard *s, const struct bosh_body *body, const struct b
 
 	if (!body->to.n)
 		condition = "improper-addressing";
-	else if (body->to.n > HEAD_TEXT_MAX || jid_nameprep(&s->arena, body->to, &host) || !str_eq(host, c->env->domain))
+	else if (body->to.n > HEAD_TEXT_MAX || jid_nameprep(&s->arena, body->to, &host) || !core_host(c, host))
 		condition = "host-unknown";
 	else if (!type)
 		condition = "bad-request";

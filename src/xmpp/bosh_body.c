@@ -183,12 +183,10 @@ struct str bosh_terminal(struct arena *a, const char *condition)
 /* XEP-0124 §7.2, XEP-0206 §5. */
 static void write_creation(struct buf *out, const struct bosh *b, uint64_t rid)
 {
-	const struct core *c = b->st.core;
-
 	buf_printf(out, " sid='%s' wait='%u' requests='%u' hold='%u' inactivity='%llu' polling='%d' maxpause='%d' from='", b->sid, b->wait_s,
-		b->requests_max, b->hold, (unsigned long long)config_int(core_config(c), "bosh.inactivity") / 1000, BOSH_POLLING_S,
+		b->requests_max, b->hold, (unsigned long long)config_int(core_config(b->st.core), "bosh.inactivity") / 1000, BOSH_POLLING_S,
 		BOSH_MAXPAUSE_S);
-	xml_escape(out, c->env->domain);
+	xml_escape(out, b->st.host->domain);
 	buf_printf(out, "' ver='1.%u' authid='%s' xmlns:xmpp='" NS_XBOSH "' xmpp:version='1.0' xmpp:restartlogic='true'", b->ver_minor,
 		b->stream_id);
 	if (b->acks)
