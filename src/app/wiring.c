@@ -154,6 +154,8 @@ static void http_fill(struct app *app, const struct config *c)
 		.upload_quota_bytes = (uint64_t)config_int(c, "upload.quota_bytes"),
 		.on_websocket = websocket_accept,
 		.on_bosh = config_bool(c, "bosh.enabled") ? on_bosh : NULL,
+		.addresses = str_of(config_str(c, "web.addresses")),
+		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
 		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};

@@ -34,6 +34,8 @@ struct http_config {
 	int (*on_websocket)(struct shard *s, struct conn *c, const struct http_request *req, struct str early);
 	/* A request of BOSH: its body, and the handle for http_bosh_answer. NULL: not served. */
 	void (*on_bosh)(struct shard *s, id_t64 exchange, struct str peer, struct str body);
+	struct str addresses; /* of this server, for XEP-0487, with spaces between; empty: not told */
+	int c2s_tls_port;     /* 0: none */
 	struct str bosh_origins; /* that may use it from a page, with spaces between; "*": any */
 	/* A new account whose inviter (bare JID) is to become a mutual contact; the new account's side is stored already. */
 	void (*on_registered)(struct shard *s, struct str inviter, struct str jid);
