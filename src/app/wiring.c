@@ -16,6 +16,7 @@
 #include "features/features.h"
 #include "http/http_server.h"
 #include "net/fetch.h"
+#include "xmpp/bosh.h"
 #include "xmpp/c2s.h"
 #include "xmpp/component.h"
 #include "xmpp/websocket.h"
@@ -135,6 +136,11 @@ static void on_registered(struct shard *s, struct str inviter, struct str jid)
 	roster_befriend(s->core->env, inviter, jid);
 }
 
+static void on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
+{
+	bosh_request(s, exchange, peer, body, http_bosh_answer);
+}
+
 static void http_fill(struct app *app, const struct config *c)
 {
 	struct wiring *w = app->wiring;
@@ -155,6 +161,10 @@ static void http_fill(struct app *app, const struct config *c)
 		.upload_max_bytes = (uint64_t)config_int(c, "upload.max_bytes"),
 		.upload_quota_bytes = (uint64_t)config_int(c, "upload.quota_bytes"),
 		.on_websocket = websocket_accept,
+		.on_bosh = config_bool(c, "bosh.enabled") ? on_bosh : NULL,
+		.addresses = str_of(config_str(c, "web.addresses")),
+		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
+		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};
 }
@@ -240,6 +250,7 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->https, s);
 	listener_stop(app->component, s);
 	core_shutdown(s->core);
+	bosh_stop(s);
 	http_stop(s);
 }
 
@@ -290,6 +301,7 @@ void wiring_stop(struct app *app, int max_ms)
 	shards_stop(&app->shards);
 	fetcher_free(app->wiring->env.fetcher);
 	for (int i = 0; i < app->shards.n; i++) {
+		bosh_fini(app->shards.v[i]);
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}
