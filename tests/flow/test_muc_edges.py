@@ -59,14 +59,6 @@ def outcasts_lose_their_nick(stage):
     join(stage.online(), room, 'Swan')
 
 
-def members_only_rooms_are_not_registered_with(stage):
-    a, room = create(stage, settings={'muc#roomconfig_membersonly': '1'})
-    b = stage.online()
-    b.refused('get', f'<query xmlns="{REGISTER}"/>', 'not-allowed', room)
-    equal(register(b, room, 'x').error, 'not-allowed')
-    a.refused('get', f'<query xmlns="{REGISTER}"/>', 'item-not-found', stage.room_name())
-
-
 def a_domain_can_be_banned(stage):
     """§9.2: who is listed by name is not meant."""
     a, room = create(stage)

@@ -367,7 +367,7 @@ static struct occupant *occupant_add(struct room *r, struct str nick, struct jid
 	o->real = jid_dup(jid_bare(real));
 	list_init(&o->seats);
 	o->affil = room_affil_of(r, o->real);
-	o->role = role_initial(r->cfg.moderated, o->affil);
+	o->role = voice_role(r, o->real.full, o->affil);
 	occupant_id(r, o->real, o->id);
 	put_nick(o);
 	occupant_place(o);
