@@ -6,7 +6,7 @@
  *                kinds "hat", "hatted": hats.c; "apply": register.c; "voice": voice.c
  *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason, U+0001, version
  *   owner host   kind "room"   key node       "P", or for a temporary room "T" and the ms of its creation
- *                kind "public" key node       name, for rooms that are listed */
+ *                kind "public" key node       for rooms that are listed: directory.h */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/parcel.h"
-#include "features/muc/muc.h"
+#include "features/muc/directory.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/look.h"
 #include "proto/xmpp/ns.h"
@@ -189,7 +189,7 @@ static void list_room(struct room *r, struct store_batch *b)
 		r->cfg.persistent ? STR("P")
 				  : arena_printf(core_arena(r->core), "T%llu", (unsigned long long)r->created_ms));
 	if (r->cfg.public)
-		store_put(b, host, STR("public"), node, room_title(r));
+		store_put(b, host, STR("public"), node, directory_row(r));
 	else
 		store_del(b, host, STR("public"), node);
 }
