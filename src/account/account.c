@@ -301,10 +301,10 @@ static void on_delete_invited(struct shard *s, void *arg, int status, const stru
 	}
 	b = store_batch_new();
 	for (size_t i = 0; i < n; i++)
-		store_del(b, STR_NONE, STR("invite"), v[i].key);
+		store_del(b, op->ac->scope, STR("invite"), v[i].key);
 	store_del_all(b, owner, STR_NONE, STR_NONE);
 	store_archive_trim(b, owner, UINT64_MAX);
-	store_del(b, STR_NONE, STR("user"), op->new.node);
+	store_del(b, op->ac->scope, STR("user"), op->new.node);
 	op_commit(s, op, b);
 }
 
@@ -512,7 +512,7 @@ static void on_list(struct shard *s, void *arg, int status, const struct store_i
 
 int account_list(struct accounts *ac, struct shard *s, struct str after, uint32_t limit, account_list_fn *done, void *arg)
 {
-	struct store_range range = { .kind = STR("user"), .after = after.n ? after : STR_NONE, .limit = limit };
+	struct store_range range = { .owner = ac->scope, .kind = STR("user"), .after = after.n ? after : STR_NONE, .limit = limit };
 	struct ask *q = ask_new(arg);
 
 	q->list = done;
@@ -532,7 +532,7 @@ int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *
 	struct ask *q = ask_new(arg);
 
 	q->done = done;
-	return ask_begun(q, store_get(ac->store, s, STR_NONE, STR("server"), STR("admin"), on_setup_needed, q));
+	return ask_begun(q, store_get(ac->store, s, ac->scope, STR("server"), STR("admin"), on_setup_needed, q));
 }
 
 int account_item_admin(struct str value, bool *out_admin)

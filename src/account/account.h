@@ -23,11 +23,12 @@ enum {
 	ACCOUNT_MANY_MAX = 1000000,
 };
 
-/* What an account needs of the process. Borrowed for its life; one per process, any thread. */
+/* What an account needs of the process. Borrowed for its life; one per domain (account/host.h), any thread. */
 struct accounts {
 	struct store *store;
 	struct pool *pool;
 	struct str domain;
+	struct str scope; /* owner of what belongs to no account: empty for the main domain, otherwise the domain */
 	uint8_t secret[32]; /* of this server: fake salts, slot tokens, occupant ids; made at first start, kept in the store */
 };
 

@@ -2,7 +2,7 @@
 /* The stored form of an account, and the making of its SCRAM keys in the pool. For files of account/ only.
  *   kind "account" key ""         JSON {"created": ms, "admin": bool}
  *   kind "scram"   key "SHA-256"  1 byte form, 4 bytes iterations (big endian), salt, StoredKey, ServerKey
- * and for the whole server, owner "":
+ * and for the whole host, owner accounts.scope ("" for the main domain):
  *   kind "user"    key node       the same JSON as "account": so that all accounts can be listed
  *   kind "server"  key "admin"    node of the first administrator */
 #ifndef ACCOUNT_RECORD_H

@@ -249,6 +249,12 @@ int verb_user_passwd(const struct cli *c)
 	return code;
 }
 
+/* The optional word HOST. */
+static const char *host_word(const struct cli *c)
+{
+	return c->words_n ? c->words[0] : "";
+}
+
 int verb_user_list(const struct cli *c)
 {
 	struct office o = { .cli = c };
@@ -260,7 +266,7 @@ int verb_user_list(const struct cli *c)
 		json_t *answer, *users, *user;
 		size_t i;
 
-		code = ask(&o, json_pack("{s:s, s:s}", "command", "user list", "after", after), false, &answer);
+		code = ask(&o, json_pack("{s:s, s:s, s:s}", "command", "user list", "host", host_word(c), "after", after), false, &answer);
 		if (code)
 			break;
 		users = json_object_get(answer, "users");
@@ -312,7 +318,7 @@ int verb_user_delete(const struct cli *c)
 int verb_invite(const struct cli *c)
 {
 	json_t *answer;
-	int code = ask_once(c, json_pack("{s:s}", "command", "invite"), true, &answer);
+	int code = ask_once(c, json_pack("{s:s, s:s}", "command", "invite", "host", host_word(c)), true, &answer);
 
 	if (code)
 		return code;

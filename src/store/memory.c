@@ -399,16 +399,17 @@ static bool bounds_hold(const struct set *rows, const struct archive_query *q)
 	return true;
 }
 
-static bool is_wanted(const struct archive_query *q, const struct entry *e)
+static bool is_wanted(const struct archive_query *q, struct archive_filter *f, const struct entry *e)
 {
 	bool listed = q->ids_n == 0;
 
 	for (uint32_t i = 0; i < q->ids_n && !listed; i++)
 		listed = q->ids[i] == e->id;
-	return listed && archive_query_matches(q, e->with, e->with_full);
+	return listed && archive_query_matches(q, e->with, e->with_full) &&
+	       archive_filter_matches(f, q, blob_view(e->stanza));
 }
 
-static void collect(const struct set *rows, const struct archive_query *q, struct store_page *out)
+static void collect(const struct set *rows, const struct archive_query *q, struct archive_filter *f, struct store_page *out)
 {
 	uint32_t limit = q->ids_n ? STORE_PAGE_MAX : q->limit;
 	uint64_t lo, hi;
@@ -419,7 +420,7 @@ static void collect(const struct set *rows, const struct archive_query *q, struc
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct entry *e = rows->v[q->backward ? rows->n - 1 - i : i];
 
-		if (e->id < lo || e->id > hi || !is_wanted(q, e))
+		if (e->id < lo || e->id > hi || !is_wanted(q, f, e))
 			continue;
 		if (out->page.n == limit) {
 			out->page.complete = false;
@@ -433,7 +434,8 @@ static void collect(const struct set *rows, const struct archive_query *q, struc
 		store_page_reverse(out);
 }
 
-static void count(const struct set *rows, const struct archive_query *q, struct archive_page *page)
+static void count(const struct set *rows, const struct archive_query *q, struct archive_filter *f,
+		  struct archive_page *page)
 {
 	if (q->want_count)
 		page->total = 0;
@@ -441,13 +443,14 @@ static void count(const struct set *rows, const struct archive_query *q, struct 
 		const struct entry *e = rows->v[i];
 
 		page->total += e->id >= q->start_id && e->id <= q->end_id &&
-			       archive_query_matches(q, e->with, e->with_full);
+			       archive_query_matches(q, e->with, e->with_full) &&
+			       archive_filter_matches(f, q, blob_view(e->stanza));
 	}
 	page->first_id_all = rows->n ? rows->v[0]->id : 0;
 	page->last_id_all = rows->n ? rows->v[rows->n - 1]->id : 0;
 }
 
-static int query(struct store_reader *r, const struct archive_query *q, struct store_page *out)
+static int query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out)
 {
 	static const struct set none;
 	const struct set *rows = &none;
@@ -461,9 +464,9 @@ static int query(struct store_reader *r, const struct archive_query *q, struct s
 	if (q->check_bounds && !bounds_hold(rows, q))
 		rc = -ENOENT;
 	else
-		collect(rows, q, out);
+		collect(rows, q, f, out);
 	if (!rc && (q->want_count || q->want_ends))
-		count(rows, q, &out->page);
+		count(rows, q, f, &out->page);
 	pthread_rwlock_unlock(&r->db->lock);
 	return rc;
 }

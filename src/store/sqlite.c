@@ -204,7 +204,8 @@ static int pragmas(sqlite3 *db, bool writer)
 		rc = sql_exec(db, "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0");
 	if (!rc && writer)
 		rc = sql_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864");
+				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
+				  "PRAGMA secure_delete=FAST");
 	if (!rc && !writer)
 		rc = sql_exec(db, "PRAGMA query_only=1");
 	return rc;

@@ -104,7 +104,7 @@ int sqlite_get(struct store_reader *r, struct str owner, struct str kind, struct
 int sqlite_list(struct store_reader *r, const struct store_range *range, struct store_items *out);
 
 /* ---- sqlite_query.c ---- */
-int sqlite_query(struct store_reader *r, const struct archive_query *q, struct store_page *out);
+int sqlite_query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
 
 /* ---- schema.c ---- */
 

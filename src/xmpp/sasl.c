@@ -120,6 +120,12 @@ void sasl_auth_free(struct auth *a)
 	free(a);
 }
 
+/* Bare JID of who signs in. */
+static struct str account_of(const struct stream *st)
+{
+	return jid_make(core_arena(st->core), str_of(st->auth->name), st->host->domain, STR_NONE).full;
+}
+
 static void fail(struct stream *st, const char *condition, const char *text)
 {
 	const struct sasl_profile *p = st->auth->profile;
@@ -127,7 +133,7 @@ static void fail(struct stream *st, const char *condition, const char *text)
 	metric_add(M_LOGINS_FAILED, 1);
 	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
 	if (st->auth->name)
-		throttle_failed(THROTTLE_ACCOUNT, str_of(st->auth->name));
+		throttle_failed(THROTTLE_ACCOUNT, account_of(st));
 	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
@@ -228,10 +234,10 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 
 	if (jid_nodeprep(a, username, &node) || node.n == 0)
 		return false;
-	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->core->env->domain)))
+	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->host->domain)))
 		return false;
 	/* XEP-0388 §2.4: the stream's `from`, if any, is who signs in. */
-	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->core->env->domain, STR_NONE).full, st->from))
+	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->host->domain, STR_NONE).full, st->from))
 		return false;
 	st->auth->name = str_dup(node);
 	return true;
@@ -240,7 +246,7 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 /* Too many wrong passwords for this account lately: answered before the costly work. Tokens (FAST) are not held up. */
 static bool throttled(struct stream *st)
 {
-	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, str_of(st->auth->name)))
+	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, account_of(st)))
 		return false;
 	fail(st, "temporary-auth-failure", "Too many failed attempts for this account; wait a minute and try again.");
 	return true;
@@ -286,7 +292,7 @@ static void scram_first(struct stream *st, struct str message)
 	if (throttled(st))
 		return;
 	stream_wait(st);
-	if (account_keys(c->env->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
+	if (account_keys(st->host->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
 		stream_woken(st);
 		fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
@@ -346,7 +352,7 @@ static void plain_first(struct stream *st, struct str message)
 	if (throttled(st))
 		return;
 	stream_wait(st);
-	if (account_check_password(c->env->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
+	if (account_check_password(st->host->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
 		stream_woken(st);
 		fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
@@ -389,7 +395,7 @@ static void fast_first(struct stream *st, struct str message)
 		return;
 	}
 	stream_wait(st);
-	if (fast_verify(c->env->accounts, c->shard,
+	if (fast_verify(st->host->accounts, c->shard,
 		    &(struct fast_check){ str_of(a->name), str_of(st->client), str_of(a->mech->name), mac, binding }, on_token, st)) {
 		stream_woken(st);
 		fail(st, "temporary-auth-failure", "The server is busy; try again.");

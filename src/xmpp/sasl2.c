@@ -54,7 +54,7 @@ static void write_success(struct stream *st, struct xml *success, struct session
 {
 	struct arena *a = core_arena(st->core);
 	struct xml *first = xml_new(a, "success", NS_SASL2), *next;
-	struct str bare = jid_make(a, str_of(st->node), st->core->env->domain, STR_NONE).full;
+	struct str bare = jid_make(a, str_of(st->node), st->host->domain, STR_NONE).full;
 
 	if (additional.p)
 		xml_add_text(a, first, "additional-data", additional);
@@ -121,7 +121,7 @@ static void on_ends(struct shard *sh, void *arg, int status, const struct archiv
 
 	if (!status)
 		in->ends = *page;
-	user_with(sh->core, jid_make(&sh->arena, str_of(st->node), sh->core->env->domain, STR_NONE).full, on_user, in);
+	user_with(sh->core, jid_make(&sh->arena, str_of(st->node), st->host->domain, STR_NONE).full, on_user, in);
 }
 
 /* The ends of the archive as they are now (XEP-0386: at the time of binding), then the user. */
@@ -129,7 +129,7 @@ static void load_user(struct inline_state *in)
 {
 	struct core *c = in->st->core;
 	struct arena *a = core_arena(c);
-	struct archive_query q = { .owner = jid_make(a, str_of(in->st->node), c->env->domain, STR_NONE).full, .end_id = UINT64_MAX,
+	struct archive_query q = { .owner = jid_make(a, str_of(in->st->node), in->st->host->domain, STR_NONE).full, .end_id = UINT64_MAX,
 		.before_id = UINT64_MAX, .limit = 1, .want_ends = true };
 
 	if (store_query(c->env->store, c->shard, &q, on_ends, in))
@@ -148,7 +148,7 @@ static void settle(struct inline_state *in)
 	struct stream *st = in->st;
 	struct arena *a = core_arena(st->core);
 	const struct xml *request = request_of(st);
-	struct user *u = user_find(st->core, jid_make(a, str_of(st->node), st->core->env->domain, STR_NONE).full);
+	struct user *u = user_find(st->core, jid_make(a, str_of(st->node), st->host->domain, STR_NONE).full);
 	struct session *old = request && u ? bind_resumable(u, xml_child(request, "resume", NS_SM)) : NULL;
 
 	if (old)
@@ -200,9 +200,9 @@ static void success(struct stream *st, struct str additional)
 	in->st = st;
 	stream_wait(st);
 	if (st->auth->fast_invalidate && st->client)
-		fast_revoke(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), on_revoked, NULL);
+		fast_revoke(st->host->accounts, c->shard, str_of(st->node), str_of(st->client), on_revoked, NULL);
 	mechanism = token_wanted(st, request);
-	if (!mechanism.n || fast_issue(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), mechanism, on_token, in))
+	if (!mechanism.n || fast_issue(st->host->accounts, c->shard, str_of(st->node), str_of(st->client), mechanism, on_token, in))
 		settle(in);
 }
 

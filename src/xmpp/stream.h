@@ -48,6 +48,7 @@ struct stream {
 	struct conn *conn;
 	struct core *core;
 	struct core_link in_core;
+	struct host *host;	/* that the stream is for: `to` of its head */
 	struct session *session;
 	struct auth *auth;	/* an exchange under way */
 	struct timer timer;	/* authentication time, then idle */

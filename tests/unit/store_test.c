@@ -284,16 +284,9 @@ static const char *ids_of(const struct archive_query *q)
 {
 	static char out[256];
 	struct answer a = box_query(&box, q);
-	char *at = a.text, *end;
-	size_t n = 0;
 
 	assert_int_equal(a.status, 0);
-	out[0] = '\0';
-	for (size_t i = 0; i < a.n; i++) {
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "%lu ", strtoul(at, &end, 10));
-		at = strchr(end, ' ') + 1;
-	}
-	snprintf(out + n, sizeof(out) - n, a.complete ? "." : "..");
+	snprintf(out, sizeof(out), "%s%s", a.ids, a.complete ? "." : "..");
 	return out;
 }
 

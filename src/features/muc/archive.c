@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/ephemeral.h"
 #include "core/mam.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/ns.h"
@@ -65,7 +66,7 @@ void room_archive(struct room *r, struct transit *t, struct stanza *st, uint64_t
 	struct blob *packed = stanza_pack(st);
 	struct storing *w;
 
-	if (st->flags & (SF_BODY | SF_STORE | SF_PAYLOAD))
+	if ((st->flags & (SF_BODY | SF_STORE | SF_PAYLOAD)) && !(st->flags & SF_EPHEMERAL))
 		room_history_add(r, packed, id);
 	if (!room_keeps(r, st)) {
 		blob_unref(packed);
@@ -77,6 +78,7 @@ void room_archive(struct room *r, struct transit *t, struct stanza *st, uint64_t
 	memcpy(w->room, r->jid.full.p, r->jid.full.n + 1);
 	store_archive(transit_batch(t), &(struct archive_row){ .owner = r->jid.full, .id = id, .with = st->from.full,
 		.with_full = t->st->from.full, .origin = t->st->origin_id, .stanza = packed });
+	ephemeral_note(r->core, t->batch, r->jid.full, id, st);
 	if (store_commit(r->core->env->store, r->core->shard, t->batch, on_stored, w))
 		on_stored(r->core->shard, w, -ENOBUFS);
 	t->batch = NULL;
@@ -190,7 +192,7 @@ void room_history_load(struct room *r, const struct archive_found *row)
 	if (row->with_full.p)
 		room_remember(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
 	talk_count(r, &st, st.packed_tail, archive_id_ms(row->id));
-	if (!(st.flags & (SF_BODY | SF_STORE | SF_PAYLOAD)))
+	if (!(st.flags & (SF_BODY | SF_STORE | SF_PAYLOAD)) || (st.flags & SF_EPHEMERAL))
 		return;
 	packed = blob_new(row->stanza.p, row->stanza.n);
 	room_history_add(r, packed, row->id);

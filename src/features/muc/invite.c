@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/ephemeral.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
@@ -19,6 +20,7 @@ void transit_replace(struct transit *t, struct stanza *st)
 		store_archive(transit_batch(&next), &(struct archive_row){ .owner = jid_bare_str(t->st->from), .id = t->sent_id,
 			.with = jid_bare_str(t->st->to), .with_full = jid_is_bare(t->st->to) ? STR_NONE : t->st->to.full,
 			.origin = t->st->origin_id, .outgoing = 1, .stanza = packed });
+		ephemeral_note(t->core, next.batch, jid_bare_str(t->st->from), t->sent_id, t->st);
 		blob_unref(packed);
 	}
 	t->batch = NULL;

@@ -24,6 +24,7 @@
 #define NS_DELAY "urn:xmpp:delay"
 #define NS_MAM "urn:xmpp:mam:2"
 #define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"
+#define NS_FULLTEXT "urn:xmpp:fulltext:0"
 #define NS_RSM "http://jabber.org/protocol/rsm"
 #define NS_SID "urn:xmpp:sid:0"
 #define NS_HINTS "urn:xmpp:hints"
@@ -80,5 +81,21 @@
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
 #define NS_MUC_STANZA_ID NS_SID
+#define NS_RETRACT "urn:xmpp:message-retract:1"
+#define NS_EPHEMERAL "urn:xmpp:ephemeral:0"
+#define NS_CORRECT "urn:xmpp:message-correct:0"
+#define NS_FALLBACK "urn:xmpp:fallback:0"
+#define NS_OMEMO "urn:xmpp:omemo:2"
+#define NS_OMEMO_LEGACY "eu.siacs.conversations.axolotl"
+#define NS_OPENPGP "urn:xmpp:openpgp:0"
+#define NS_INBOX "urn:xmpp:inbox:1"
+#define NS_CSI "urn:xmpp:csi:0"
+#define NS_ADDRESS "http://jabber.org/protocol/address"
+#define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
+#define NS_MENTIONS "urn:xmpp:mentions:0"
+#define NS_REFERENCE "urn:xmpp:reference:0"
+#ifndef NS_PUBSUB_EVENT
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
+#endif
 
 #endif
