@@ -116,6 +116,7 @@ struct room {
 	struct map hats, hatted; /* hats.c */
 	struct map applicants;	 /* register.c */
 	struct map voices;	 /* voice.c */
+	struct departed *departed; /* departed.c: accounts to be forgotten when the room is loaded */
 	struct invited *invited[MUC_INVITED_MAX]; /* ring, invite.c */
 	uint32_t invited_at;
 	struct map spoken;   /* talk.c: bare JID → when it spoke */
@@ -282,6 +283,17 @@ size_t room_everybody(const struct room *r, struct occupant ***out);
 void room_destroy(struct room *r, struct iq *iq, const struct xml *given); /* given: <destroy/> or NULL */
 void grave_load(struct room *r, struct str value);
 bool grave_refuses(struct room *r, struct stanza *st); /* the name is not free: who asked was told where to go */
+
+/* ---- departed.c: accounts of this server that are no more ---- */
+struct departed {
+	struct departed *next;
+	struct str bare;
+	char bytes[];
+};
+void muc_account_gone(struct core *c, struct str bare);
+void room_departed(struct room *r); /* forgets those who wait in r->departed */
+void departed_free(struct room *r);
+void muc_departed(struct muc *m, struct jid room, struct departed *d); /* room.c: takes d */
 
 /* ---- versions.c: XEP-0463 ---- */
 void versions_load(struct room *r, struct str bare, enum affil affil, uint64_t ver); /* of a row; AFFIL_NONE: a lost one */

@@ -330,6 +330,7 @@ static void room_clear(struct room *r)
 	applicants_free(r);
 	voice_free(r);
 	invited_free(r);
+	departed_free(r);
 	talk_free(r);
 	avatar_free(r);
 	room_config_free(&r->cfg);
@@ -467,12 +468,15 @@ static void run(struct room *r, struct transit *t)
 	struct parcel *p;
 
 	r->busy = true;
+	if (r->departed)
+		room_departed(r);
 	if (t)
 		take(r, t);
 	while ((p = next_waiting(r))) {
 		take(r, &p->t);
 		parcel_free(p);
 	}
+	end_if_empty(r);
 	r->busy = false;
 	settle(r);
 }
@@ -653,4 +657,20 @@ void muc_stanza(struct muc *m, struct transit *t)
 		wait(r, t);
 	else
 		run(r, t);
+}
+
+void muc_departed(struct muc *m, struct jid room, struct departed *d)
+{
+	struct room *r = map_get(&m->rooms, room.full);
+
+	if (!r)
+		r = load(m, room);
+	if (!r) { /* too many rooms in memory */
+		free(d);
+		return;
+	}
+	d->next = r->departed;
+	r->departed = d;
+	if (r->state != ROOM_LOADING && !r->busy)
+		run(r, NULL);
 }
