@@ -81,7 +81,9 @@ void record_put_keys(struct store_batch *b, struct arena *a, struct str owner, c
 {
 	for (int alg = 0; alg < RECORD_ALGS; alg++)
 		store_put(b, owner, STR("scram"), record_alg((enum hash_alg)alg), record_keys_encode(a, &keys->v[alg]));
+	store_del_all(b, owner, STR("scram"), STR("app:"));
 	store_del_all(b, owner, STR("fast"), STR_NONE);
+	store_del_all(b, owner, STR("client"), STR_NONE);
 }
 
 void record_put_new(struct store_batch *b, struct arena *a, const struct accounts *ac, const struct account_new *n,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "account/factor.h"
 #include "account/invite.h"
 #include "admin/uploads.h"
 #include "base/clock.h"
@@ -196,7 +197,7 @@ static void user_add_many(struct admin_call *call)
 		fail_status(call, err);
 }
 
-/* ---- user passwd, delete, list ---- */
+/* ---- user passwd ---- */
 
 static void on_passwd(struct shard *s, void *arg, int status)
 {
@@ -219,6 +220,37 @@ static void user_passwd(struct admin_call *call)
 	if (err)
 		fail_status(call, err);
 }
+
+/* ---- user totp off ---- */
+
+static void on_totp_off(struct shard *s, void *arg, int status)
+{
+	struct admin_call *call = arg;
+
+	(void)s;
+	if (status == -ENOENT) {
+		fail(call, "not-found", "There is no such account, or its second factor is off.");
+	} else if (status) {
+		fail_status(call, status);
+	} else {
+		log_info("account.factor", "node=\"%.*s\" state=off by=operator", STR_ARG(name_of(call)));
+		succeed(call, json_object());
+	}
+}
+
+static void user_totp_off(struct admin_call *call)
+{
+	struct str node = node_of(call);
+	int err;
+
+	if (!node.n)
+		return;
+	err = factor_off(accounts_of(call), call->shard, node, on_totp_off, call);
+	if (err)
+		fail_status(call, err);
+}
+
+/* ---- user delete, list ---- */
 
 static void on_deleted(struct shard *s, void *arg, int status)
 {
@@ -415,6 +447,7 @@ const struct admin_command admin_commands[] = {
 	{ "user add", "name, password, admin", "Create an account.", user_add },
 	{ "user add many", "prefix, count, password", "Create PREFIX0, PREFIX1 ... with one password.", user_add_many },
 	{ "user passwd", "name, password", "Set a password; remembered sign-ins end.", user_passwd },
+	{ "user totp off", "name", "Turn an account's second factor off; remembered sign-ins end.", user_totp_off },
 	{ "user list", "host, after", "Accounts in order of their names, a page at a time.", user_list },
 	{ "user delete", "name", "Delete an account with its archive; its sessions end.", user_delete },
 	{ "invite", "host", "Make a link that creates one account.", invite },

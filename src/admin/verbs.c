@@ -249,6 +249,21 @@ int verb_user_passwd(const struct cli *c)
 	return code;
 }
 
+int verb_user_totp(const struct cli *c)
+{
+	json_t *answer;
+	int code;
+
+	if (strcmp(c->words[0], "off") != 0) {
+		cli_error("usage: anser user totp off NAME; its owner turns the second factor on");
+		return CLI_USAGE;
+	}
+	code = ask_once(c, json_pack("{s:s, s:s}", "command", "user totp off", "name", c->words[1]), false, &answer);
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
 /* The optional word HOST. */
 static const char *host_word(const struct cli *c)
 {

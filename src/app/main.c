@@ -16,6 +16,7 @@ static const struct cli_verb verbs[] = {
 	{ "serve", "", 0, 0, CLI_DATA | CLI_DOMAIN | CLI_CONFIG, "Run the server until SIGTERM; SIGHUP reloads.", verb_serve },
 	{ "user add", "NAME", 1, 2, CLI_DATA | CLI_DOMAIN | CLI_PASSWORD | CLI_ADMIN | CLI_MANY, "Create an account.", verb_user_add },
 	{ "user passwd", "NAME", 1, 1, CLI_DATA | CLI_PASSWORD, "Set a password; remembered sign-ins end.", verb_user_passwd },
+	{ "user totp", "off NAME", 2, 2, CLI_DATA, "Turn the second factor of an account off; remembered sign-ins end.", verb_user_totp },
 	{ "user list", "[HOST]", 0, 1, CLI_DATA | CLI_JSON, "List the accounts.", verb_user_list },
 	{ "user delete", "NAME", 1, 1, CLI_DATA | CLI_YES, "Delete an account and its archive.", verb_user_delete },
 	{ "invite", "[HOST]", 0, 1, CLI_DATA | CLI_DOMAIN | CLI_URL, "Make a link that creates one account.", verb_invite },

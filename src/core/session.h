@@ -98,6 +98,7 @@ struct session {
 	uint64_t rate_tokens, rate_at_ms;
 	uint64_t offline_sent; /* row of the last message kept for the account that it got, 0: none */
 	char client[64];	/* user-agent id (XEP-0388), hex or as sent; empty: none */
+	char app[20];		/* the application password that it signed in with; empty: none */
 };
 
 struct directed {
@@ -149,6 +150,12 @@ struct receipt session_sm_received(struct session *s);
 void receipt_done(struct receipt r);
 /* Sends what is collected for other shards, now. */
 void receipts_flush(struct core *c);
+
+/* May it change how the account is opened, and administer the server? Not with an application password. */
+static inline bool session_is_full(const struct session *s)
+{
+	return !s->app[0];
+}
 
 /* Any session by handle in its shard. */
 struct session *session_get(struct core *c, id_t64 id);

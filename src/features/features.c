@@ -2,6 +2,7 @@
 /* The list of features, in the order in which a stage asks them. */
 #include "features/features.h"
 
+extern const struct feature feature_access;
 extern const struct feature feature_archive;
 extern const struct feature feature_blocking;
 extern const struct feature feature_carbons;
@@ -18,6 +19,7 @@ extern const struct feature feature_push;
 extern const struct feature feature_register;
 extern const struct feature feature_retract;
 extern const struct feature feature_roster;
+extern const struct feature feature_second_factor;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
 extern const struct feature feature_upload;
@@ -38,6 +40,8 @@ const struct feature *const features[] = {
 	&feature_commands,
 	&feature_invite,
 	&feature_register,
+	&feature_access,
+	&feature_second_factor,
 	&feature_upload,
 	&feature_muc,
 	&feature_csi,

@@ -321,6 +321,8 @@ static void verbs(struct iq *iq)
 		iq_error(iq, ERR_FORBIDDEN, NULL);
 	else if (iq->st->type == IQ_GET)
 		registered(iq);
+	else if (!session_is_full(iq->session))
+		iq_error(iq, ERR_FORBIDDEN, "An application password does not allow that; sign in with the account's password.");
 	else if (xml_child(iq->el, "remove", NULL) && xml_next(xml_child_any(iq->el)))
 		iq_error(iq, ERR_BAD_REQUEST, "Remove stands alone."); /* XEP-0077 §3.2 */
 	else if (xml_child(iq->el, "remove", NULL))

@@ -69,6 +69,7 @@ static void bound(struct stream *st, struct session *s)
 	timer_set(&st->core->shard->loop, &st->timer, (uint64_t)config_int(core_config(st->core), "limits.idle"));
 	if (st->client)
 		snprintf(s->client, sizeof(s->client), "%s", st->client);
+	snprintf(s->app, sizeof(s->app), "%s", st->app); /* also of a session that is resumed */
 }
 
 static struct str own_bare(struct stream *st)

@@ -182,7 +182,7 @@ static struct str token_wanted(struct stream *st, const struct xml *request)
 {
 	const struct xml *want = request ? xml_child(request, "request-token", NS_FAST) : NULL;
 
-	if (!request || !st->client)
+	if (!request || !st->client || st->app[0]) /* an application password is its client's token */
 		return STR_NONE;
 	if (want && sasl_fast_known(xml_get(want, "mechanism")))
 		return xml_get(want, "mechanism");
@@ -206,11 +206,28 @@ static void success(struct stream *st, struct str additional)
 		settle(in);
 }
 
-static const struct sasl_profile sasl2 = { challenge, success, failure };
+static const struct sasl_profile sasl2 = { challenge, success, failure, true };
 
 static bool is_true(struct str s)
 {
 	return str_is(s, "true") || str_is(s, "1");
+}
+
+/* XEP-0509 §2.2: the request was made for other features than these; it counts for nothing. */
+static bool config_matches(struct stream *st, const struct xml *el)
+{
+	struct arena *a = core_arena(st->core);
+	const struct xml *version = xml_child(el, "config-version", NS_IAP);
+	struct xml *f;
+
+	if (!version || str_is(xml_get(version, "value"), st->config))
+		return true;
+	f = xml_new(a, "failure", NS_SASL2);
+	xml_add(a, f, "aborted", NS_SASL);
+	xml_add(a, f, "config-version-mismatch", NS_IAP);
+	xml_add_text(a, f, "text", STR("What this server offers has changed; look at its features and try again."));
+	stream_write_xml(st, f);
+	return false;
 }
 
 static void authenticate(struct stream *st, struct xml *el)
@@ -220,6 +237,12 @@ static void authenticate(struct stream *st, struct xml *el)
 	struct str id = xml_get(agent ? agent : el, "id"), initial = xml_child_text(a, el, "initial-response", NULL);
 	struct buf text = { 0 };
 
+	if (st->continued) {
+		stream_error(st, "policy-violation", "After a task, authentication starts over on a new stream.");
+		return;
+	}
+	if (!config_matches(st, el))
+		return;
 	if (id.n > CLIENT_ID_MAX) {
 		failure(st, "malformed-request", "The id of user-agent is too long.");
 		return;
@@ -235,6 +258,8 @@ static void authenticate(struct stream *st, struct xml *el)
 	}
 	buf_putc(&text, '\0');
 	sasl_start(st, &sasl2, xml_get(el, "mechanism"), initial, text.p, fast != NULL);
+	if (st->auth)
+		sasl_upgrades_wanted(st, el);
 	if (st->auth && fast)
 		st->auth->fast_invalidate = is_true(xml_get(fast, "invalidate"));
 }
@@ -247,6 +272,10 @@ void sasl2_element(struct stream *st, struct xml *el)
 		authenticate(st, el);
 	else if (str_is(el->name, "response") && running)
 		sasl_response(st, xml_text_of(core_arena(st->core), el));
+	else if (str_is(el->name, "next") && running)
+		sasl_task_next(st, el);
+	else if (str_is(el->name, "task-data") && running)
+		sasl_task_data(st, el);
 	else if (str_is(el->name, "abort") && running)
 		sasl_abort(st);
 	else

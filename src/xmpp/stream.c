@@ -198,27 +198,11 @@ void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 
 static void features_before_auth(struct stream *st, struct arena *a, struct xml *f)
 {
-	struct xml *m, *inl, *el;
-
 	if (!st->secure) {
-		m = xml_add(a, f, "starttls", NS_TLS);
-		xml_add(a, m, "required", NULL);
+		xml_add(a, xml_add(a, f, "starttls", NS_TLS), "required", NULL);
 		return;
 	}
-	m = xml_add(a, f, "mechanisms", NS_SASL);
-	sasl_mechanisms(st, a, m, NS_SASL, false);
-	m = xml_add(a, f, "authentication", NS_SASL2);
-	sasl_mechanisms(st, a, m, NS_SASL2, false);
-	inl = xml_add(a, m, "inline", NULL);
-	el = xml_add(a, inl, "fast", NS_FAST);
-	sasl_mechanisms(st, a, el, NS_FAST, true);
-	xml_add(a, inl, "sm", NS_SM);
-	el = xml_add(a, inl, "bind", NS_BIND2);
-	el = xml_add(a, el, "inline", NULL);
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CARBONS));
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_SM));
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CSI));
-	sasl_channel_bindings(st, a, f);
+	sasl_features(st, a, f);
 	for (const struct feature *const *p = st->core->env->features; *p; p++)
 		if ((*p)->stream_features_unauth)
 			(*p)->stream_features_unauth(st->core, f, a);
@@ -253,6 +237,8 @@ void stream_features(struct stream *st)
 				(*p)->stream_features(st->core, f, a);
 	}
 	limits_feature(st, a, f);
+	if (!st->authed && st->secure)
+		sasl_config_version(st, a, f);
 	buf_printf(&b, "<stream:features%s>", st->link->websocket ? " xmlns:stream='" NS_STREAM "'" : "");
 	xml_each(child, f)
 		xml_write(&b, child, st->link->websocket ? STR_NONE : STR(NS_CLIENT));
@@ -319,9 +305,12 @@ void stream_opened(struct stream *st, const struct xml *head)
 		return;
 	free(st->from);
 	st->from = jid_parse(a, xml_get(head, "from"), &from) ? NULL : str_dup(jid_bare_str(from));
-	if (!st->authed)
-		st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
-	stream_features(st);
+	if (st->authed) {
+		stream_features(st);
+		return;
+	}
+	st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
+	sasl_offer(st);
 }
 
 static void starttls(struct stream *st, struct xml *el)
@@ -373,7 +362,8 @@ static void unauth_iq_element(struct stream *st, struct xml *el)
 {
 	const struct unauth u = { st, unauth_reply, unauth_wait, unauth_keep_token, st->token, st->host };
 
-	for (const struct feature *const *p = st->core->env->features; *p; p++)
+	/* XEP-0388 §2.4: nothing else while an exchange or its tasks are under way. */
+	for (const struct feature *const *p = st->core->env->features; *p && !st->auth; p++)
 		if ((*p)->unauth_iq && (*p)->unauth_iq(st->core, el, &u))
 			return;
 	stream_error(st, "not-authorized", NULL);
