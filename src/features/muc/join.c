@@ -74,11 +74,18 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 	struct notice n = { .type = PRES_AVAILABLE, .id = st->id };
 	uint16_t *own = n.own;
 	struct occupant *other;
+	uint32_t shown = (uint32_t)config_int(core_config(r->core), "muc.crowd_shown");
+	uint32_t skip; /* of a crowd: who was silent longest */
 
 	versions_send(r, s, x);
-	list_each(other, &r->front, front)
-		if (other != s->o)
+	skip = r->nicks.n > occupants_crowd(r) && r->front_n > shown ? r->front_n - shown : 0;
+	list_each(other, &r->front, front) {
+		bool old = skip > 0;
+
+		skip -= old;
+		if (other != s->o && (!old || other->role == ROLE_MODERATOR))
 			occupant_show(other, NULL, s);
+	}
 	n.extra = versions_until(r);
 	if (r->cfg.whois == WHOIS_ANYONE)
 		*own++ = 100;

@@ -180,7 +180,8 @@ static const struct spec specs[] = { { "XEP-0045", "1.35.5" }, { "XEP-0249", "1.
 static const struct option options[] = {
 	{ "muc.create", OPT_ENUM, "everybody", 0, 0, "everybody local nobody", "Who may make rooms; local: accounts of this server." },
 	{ "muc.crowd", OPT_INT, "1000", 1, 20000, NULL,
-		"People in a room beyond which newcomers are shown moderators and recent speakers only." },
+		"People in a room beyond which moderators and recent speakers only are shown to others." },
+	{ "muc.crowd_shown", OPT_INT, "100", 1, 20000, NULL, "How many recent speakers a newcomer to such a room is shown." },
 	{ NULL, 0, NULL, 0, 0, NULL, NULL },
 };
 
