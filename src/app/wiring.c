@@ -127,6 +127,11 @@ static void on_shard_start(struct shard *s)
 
 static void on_kick(void *arg, struct str bare)
 {
+	user_gone(arg, bare);
+}
+
+static void on_created(void *arg, struct str bare)
+{
 	user_forget(arg, bare);
 }
 
@@ -196,7 +201,7 @@ int wiring_start(struct app *app)
 		.ca_file = config_str(app->config, "fetch.ca") });
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
-	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
+	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_created };
 	return shards_start(&app->shards, on_shard_start);
 }
 
@@ -286,10 +291,24 @@ static void on_flush(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
 
+/* Rooms take leave of those in other shards while all of them still listen. */
+static void on_goodbye(struct shard *s, struct mail *m)
+{
+	free(m);
+	core_goodbye(s->core);
+	atomic_fetch_sub(&app_of(s)->wiring->unflushed, 1);
+}
+
+static const struct mail_kind MAIL_GOODBYE = { .name = "goodbye", .handle = on_goodbye, .must_arrive = true };
+
 void wiring_stop(struct app *app, int max_ms)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
 
+	atomic_store(&app->wiring->unflushed, app->shards.n);
+	post_all(app, &MAIL_GOODBYE);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
 	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
 	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)

@@ -56,6 +56,13 @@ static id_t64 *sessions_of(struct core *c, size_t *out_n)
 	return (id_t64 *)(void *)ids.p;
 }
 
+void core_goodbye(struct core *c)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && (*f)->service->goodbye)
+			(*f)->service->goodbye(c);
+}
+
 void core_shutdown(struct core *c)
 {
 	struct session *s;

@@ -73,6 +73,8 @@ struct core {
 
 /* In each shard's thread, when env is complete. */
 struct core *core_start(struct shard *s, struct env *env);
+/* Services take leave; in each shard's thread, in all before core_shutdown in any. */
+void core_goodbye(struct core *c);
 /* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);

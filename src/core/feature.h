@@ -13,6 +13,8 @@ struct service {
 	const char *category, *type, *name; /* disco identity */
 	/* Takes over the receipt in t (call transit_finish or pass it on). t->user is NULL. */
 	void (*stanza)(struct core *c, struct transit *t);
+	/* The server will close: all shards are told before any begins to close. */
+	void (*goodbye)(struct core *c);
 	/* Closing: the shard ends. */
 	void (*shutdown)(struct core *c);
 };
@@ -73,6 +75,8 @@ struct feature {
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
 	void (*user_free)(struct user *u);
+	/* An account of this server was deleted; in its shard (user_gone). */
+	void (*account_gone)(struct core *c, struct str bare);
 	/* Disco of a node of an account that nobody else knows. Returns true when it answers. */
 	bool (*disco_node)(struct iq *iq);
 	/* Adds items of an account to the answer. Returns false when it has to read first: it dispatches the request anew then. */
