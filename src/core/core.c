@@ -15,6 +15,7 @@
 #include "core/feature.h"
 #include "core/session.h"
 #include "core/user.h"
+#include "core/retention.h"
 
 #define ARCHIVE_EPOCH_MS 1577836800000ull /* 2020-01-01 */
 enum { ID_COUNT_BITS = 15, ID_SHARD_BITS = 6, ID_TIME_SHIFT = ID_COUNT_BITS + ID_SHARD_BITS };
@@ -93,6 +94,7 @@ void core_free(struct core *c)
 	delegation_free(c);
 	receipts_flush(c);
 	ephemeral_free(c);
+	retention_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);

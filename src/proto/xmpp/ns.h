@@ -112,6 +112,7 @@
 #define NS_OMEMO "urn:xmpp:omemo:2"
 #define NS_OMEMO_LEGACY "eu.siacs.conversations.axolotl"
 #define NS_OPENPGP "urn:xmpp:openpgp:0"
+#define NS_KEEP "urn:anser:archive:keep:0"
 #define NS_INBOX "urn:xmpp:inbox:1"
 #define NS_CSI "urn:xmpp:csi:0"
 #define NS_ADDRESS "http://jabber.org/protocol/address"
