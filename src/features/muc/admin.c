@@ -83,6 +83,32 @@ static size_t affil_changed(struct room *r, const struct affil_deed *d, struct s
 	return seen;
 }
 
+/* Status 101: who is not inside hears of it. Of bans nobody is told. */
+static void tell_absent(struct room *r, struct str bare, enum affil was, enum affil now)
+{
+	struct arena *a = core_arena(r->core);
+	struct stanza st;
+	struct xml *x, *item;
+
+	if (now == AFFIL_OUTCAST || (was < AFFIL_MEMBER && now < AFFIL_MEMBER) || !memchr(bare.p, '@', bare.n))
+		return;
+	for (uint32_t i = 0; i < r->seats_n; i++)
+		if (str_eq(r->seats[i]->o->real.full, bare))
+			return;
+	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &st);
+	st.from = r->jid;
+	st.to = jid_trust(bare);
+	x = xml_add(a, st.el, "x", NS_MUC_USER);
+	item = xml_add(a, x, "item", NULL);
+	xml_set(a, item, "affiliation", str_of(affil_name(now)));
+	xml_set(a, item, "jid", bare);
+	xml_set(a, item, "role", STR("none"));
+	xml_set(a, xml_add(a, x, "status", NULL), "code", STR("101"));
+	stanza_scan(&st);
+	router_route(r->core, &st);
+	stanza_fini(&st);
+}
+
 int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b)
 {
 	struct affil_entry *e = room_affil(r, d->bare);
@@ -102,6 +128,8 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 	if (d->by.n && r->cfg.members_only && was == AFFIL_NONE && d->to >= AFFIL_MEMBER &&
 		memchr(d->bare.p, '@', d->bare.n)) /* §9.5 */
 		room_invite(r, d->by, jid_trust(d->bare), NULL, NULL);
+	else if (d->by.n && was != d->to)
+		tell_absent(r, d->bare, was, d->to);
 	return 0;
 }
 

@@ -271,7 +271,7 @@ struct affil_deed {
 	enum affil to;
 	struct str nick; /* as for room_set_affil */
 	struct str actor, reason; /* told to those inside */
-	struct str by;	 /* bare JID in whose name a new member of a members-only room is invited; empty: is not */
+	struct str by;	 /* bare JID of who did it to somebody else, who is told, or invited into a members-only room; empty: is not */
 };
 /* Does it: list, store, version, presence. Returns 0; -ENOSPC. */
 int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b);
