@@ -30,7 +30,8 @@ static void identity(struct arena *a, struct xml *q, struct str name)
 static const char *const ROOM_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_MUC_ROOMINFO,
 	NS_MUC_ROOMCONFIG, NS_MUC_REGISTER, NS_MUC_REQUEST, NS_MUC_SELF_PING, NS_MUC_AFFILIATIONS, NS_OCCUPANT_ID, NS_SID, NS_MAM,
 	NS_MAM_EXTENDED, NS_FULLTEXT, NS_MODERATE, NS_RETRACT, NS_RETRACT_TOMBSTONE, NS_REGISTER,
-	NS_VCARD, NS_HATS, NS_COMMANDS, NS_MENTIONS, NS_MENTIONS "#channel", NS_MENTIONS "#associations", NS_MENTIONS "#hats",
+	NS_VCARD, NS_HATS, NS_COMMANDS, NS_MENTIONS, NS_MENTIONS_CHANNEL, NS_MENTIONS_ASSOCIATIONS,
+	NS_MENTIONS_HATS,
 	NS_PING };
 
 /* May the asker know what is said and who is inside (§13.4)? Those inside, those with a place there, and everybody for a public
