@@ -77,6 +77,7 @@ static size_t affil_changed(struct room *r, const struct affil_deed *d, struct s
 		if (!named && !(domain && str_eq(jid_domain(v[i]->real), d->bare)))
 			continue;
 		seen += named && v[i]->told;
+		versions_flush(r);
 		follow(v[i], &say, named);
 	}
 	arena_release(core_arena(r->core), mark);
@@ -114,6 +115,7 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 	struct affil_entry *e = room_affil(r, d->bare);
 	enum affil was = e ? e->affil : AFFIL_NONE;
 	struct str mav = STR_NONE;
+	uint64_t since = r->affil_ver;
 	int err = room_set_affil(r, d->bare, d->to, d->nick, d->to == AFFIL_OUTCAST ? d->reason : STR_NONE);
 
 	if (err)
@@ -124,7 +126,7 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 	}
 	room_save_affil(r, b, d->bare);
 	if (!affil_changed(r, d, mav) && was != d->to)
-		versions_tell(r, d->bare, was, d->to, mav);
+		versions_tell(r, d->bare, was, d->to, since);
 	if (d->by.n && r->cfg.members_only && was == AFFIL_NONE && d->to >= AFFIL_MEMBER &&
 		memchr(d->bare.p, '@', d->bare.n)) /* §9.5 */
 		room_invite(r, d->by, jid_trust(d->bare), NULL, NULL);
@@ -146,7 +148,7 @@ bool room_may_list(const struct room *r, struct jid who, const struct seat *s, e
 	/* muc#roomconfig_getmemberlist: bit by role; the lowest role that is inside is the visitor. */
 	bool inside = s && (r->cfg.member_list & 1 << (s->o->role - ROLE_VISITOR));
 
-	return affil_may_list(room_affil_of(r, who), inside, r->cfg.whois == WHOIS_ANYONE, list);
+	return affil_may_list(s ? s->o->affil : room_affil_of(r, who), inside, r->cfg.whois == WHOIS_ANYONE, list);
 }
 
 static void list_affils(struct room *r, struct iq *iq, enum affil which)
