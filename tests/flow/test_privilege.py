@@ -244,6 +244,51 @@ def who_is_there_already_is_told_once(stage):
     c.expect_nothing('<presence/>', after=(a, b))
 
 
+def everybody_of_many_is_told(stage):
+    house(stage, privileges='presence=managed_entity')
+    there = set()
+    for account in stage.server.add_many('crowd', 4):
+        for i in range(60):
+            there.add(stage.client(account).online('r%d' % i).jid)
+    c = component(stage)
+    perms(c)
+    while there:
+        there.remove(c.expect('<presence from="*" type="!"/>')['from'])
+    c.expect_nothing('<presence/>')
+
+
+def the_end_of_a_contact_is_told_once(stage):
+    house(stage, privileges='roster=get presence=roster')
+    a, b, d = stage.friends(3)
+    c = component(stage)
+    perms(c)
+    c.ping()
+    c.drain(after=(a, b, d))
+    a.send('<presence type="unavailable"/>')
+    for x in (b, d):
+        x.expect('<presence from="%s" type="unavailable"/>' % a.jid)
+    c.expect('<presence from="%s" type="unavailable"/>' % a.jid)
+    c.expect_nothing('<presence type="unavailable"/>', after=(a, b, d))
+
+
+def accounts_hear_nothing_of_it(stage):
+    """Transparent: a component that goes, or has gone, leaves no trace with those whose presence it gets."""
+    c = granted(stage, 'roster=both presence=roster')
+    perms(c)
+    a = stage.online()
+    c.expect('<presence from="%s"/>' % a.jid)
+    c.leave()
+    a.send('<presence><show>away</show></presence>')
+    a.expect('<presence from="%s"><show>away</show></presence>' % a.jid)
+    b = stage.again(a)
+    a.expect('<presence from="%s"/>' % b.jid)
+    a.set('<query xmlns="%s"><item jid="x@y.example"/></query>' % ROSTER)
+    b.drop()
+    a.expect('<presence from="%s" type="unavailable"/>' % b.jid)
+    a.drain()
+    a.expect_nothing()
+
+
 def presence_of_contacts_is_told_once(stage):
     house(stage, privileges='roster=get presence=roster')
     a, b, d = stage.friends(3)
