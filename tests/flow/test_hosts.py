@@ -366,6 +366,14 @@ def a_directory_at_rest_knows_its_hosts(stage):
     client(stage, acc).online().ping()
 
 
+@on_server(TWO)
+def a_further_host_cannot_become_the_main_one(stage):
+    stage.server.end()
+    done = stage.server.cli('user', 'add', 'x', '--domain', B, '--password-stdin', text='secret password\n', check=False)
+    check(done.returncode == 1 and 'further domains' in done.stderr, done.stderr)
+    stage.server.start()
+
+
 def sighup_adds_a_host(stage):
     with tempfile.TemporaryDirectory() as d:
         path = d + '/anser.yaml'

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """XEP-0356 0.4.1: what a component may do with the accounts of its host, and where that ends."""
+import subprocess
+
 from components import *
 
 TUNE = 'http://jabber.org/protocol/tune'
@@ -343,3 +345,50 @@ def rights_end_at_the_host(stage):
     check(name in listed('b.example') and name not in listed('localhost'), 'listed at the wrong host')
     stage.server.cli('user', 'add', 'bob@b.example', '--password-stdin', text='secret password\n')
     equal(c.ask('get', '<query xmlns="%s"/>' % ROSTER, 'bob@b.example')['type'], 'result')
+
+
+# ---- somebody else's library
+
+SLIXMPP = '''
+import asyncio, sys
+import slixmpp
+
+class Bot(slixmpp.ComponentXMPP):
+    def __init__(self, name, secret, port):
+        super().__init__(name, secret, 'localhost', port)
+        self.register_plugin('xep_0356')
+        self.add_event_handler('privileges_advertised', self.granted)
+        self.add_event_handler('message', self.work)
+
+    def granted(self, _):
+        print('granted', self['xep_0356'].granted_privileges['roster'], flush=True)
+
+    async def work(self, m):
+        if m['type'] != 'chat':
+            return
+        p = self['xep_0356']
+        got = await p.get_roster(m['from'].bare)
+        await p.set_roster(m['from'].bare, {'new@elsewhere.example': {'name': 'New', 'subscription': 'none', 'groups': []}})
+        out = slixmpp.Message()
+        out['from'], out['to'], out['body'] = m['from'].bare, m['from'], ' '.join(sorted(str(j) for j in got['roster']['items']))
+        p.send_privileged_message(out)
+
+c = Bot(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+c.connect()
+c.process()
+'''
+
+
+def slixmpp_uses_its_rights(stage):
+    house(stage, privileges='roster=both message=outgoing')
+    a, b = stage.friends()
+    proc = subprocess.Popen(['/usr/bin/python3', '-c', SLIXMPP, NAME, SECRET, str(stage.server.ports['component'])], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True)
+    stage.cleanups.append(lambda: (proc.kill(), proc.wait(), proc.stdout.close()))
+    equal(proc.stdout.readline().strip(), 'granted both')
+    a.send('<message to="bot@%s" type="chat"><body>go</body></message>' % NAME)
+    a.expect('<iq type="set"><query xmlns="%s"><item jid="new@elsewhere.example" name="New"/></query></iq>' % ROSTER)
+    a.expect('<message from="%s"><body>%s</body></message>' % (a.bare, b.bare))
+
+
+slixmpp_uses_its_rights.seconds = 60
