@@ -139,12 +139,21 @@ static bool directed_note(struct session *s, struct stanza *st)
 	return true;
 }
 
+static void run_presence_hooks(struct session *s, struct stanza *st)
+{
+	for (const struct feature *const *f = s->core->env->features; *f; f++)
+		if ((*f)->on_presence)
+			(*f)->on_presence(s, st);
+}
+
 static void directed_out(struct session *s, struct stanza *st)
 {
 	if (user_blocks(s->user, st->to) && st->type == PRES_AVAILABLE) {
 		iq_blocked(s->core, st);
 		return;
 	}
+	if (st->type == PRES_AVAILABLE)
+		run_presence_hooks(s, st);
 	if (!directed_note(s, st)) {
 		router_error(s->core, st, ERR_RESOURCE_CONSTRAINT, "Too many directed presences.");
 		return;
@@ -212,9 +221,7 @@ static void available_out(struct session *s, struct stanza *st)
 		router_error(s->core, st, ERR_BAD_REQUEST, "The priority must be a number from -128 to 127.");
 		return;
 	}
-	for (const struct feature *const *f = s->core->env->features; *f; f++)
-		if ((*f)->on_presence)
-			(*f)->on_presence(s, st);
+	run_presence_hooks(s, st);
 	s->priority = priority;
 	blob_unref(s->presence);
 	s->presence = stanza_pack(st);
@@ -226,6 +233,14 @@ static void available_out(struct session *s, struct stanza *st)
 	}
 	if (priority >= 0 && (first || was_negative))
 		offline_deliver(s);
+}
+
+void presence_renew(struct session *s, struct stanza *st)
+{
+	st->from = s->jid;
+	blob_unref(s->presence);
+	s->presence = stanza_pack(st);
+	broadcast(s, st);
 }
 
 /* RFC 6121 §4.5.2: contacts, own sessions, and those who got directed presence. */

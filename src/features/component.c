@@ -22,7 +22,7 @@ static void on_unavailable(struct session *s, struct stanza *st)
 }
 
 /* Components that somebody serves now. */
-static void disco_items(struct core *c, struct str domain, struct xml *query, struct arena *a)
+static void host_items(struct core *c, struct str domain, struct xml *query, struct arena *a)
 {
 	const struct components *cs = c->env->components;
 
@@ -46,5 +46,5 @@ const struct feature feature_component = {
 	.options = component_options,
 	.on_available = on_available,
 	.on_unavailable = on_unavailable,
-	.disco_items = disco_items,
+	.host_items = disco_items,
 };
