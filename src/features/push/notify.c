@@ -252,6 +252,8 @@ void push_unseen(struct user *u, struct session *s, struct stanza *st)
 	if (!p || !p->regs_n || u->leaving)
 		return;
 	w = stanza_weight(u, st, s && st->kind == ST_MESSAGE && st->type == MSG_GROUPCHAT ? session_nick(s, st->from) : STR_NONE);
+	if (!s && w == WEIGHT_ROOM)
+		w = WEIGHT_MESSAGE; /* a room tells somebody who is not inside: it has its reason */
 	if (!is_worth_it(u, st, w))
 		return;
 	list_each(r, &p->regs, link)
