@@ -193,8 +193,10 @@ static void on_make_items(struct shard *s, void *arg, int status, const struct s
 	if (!status && apps >= APP_PASSWORDS_MAX)
 		status = -EDQUOT;
 	if (!status) {
+		struct pool *pool = m->ac->pool;
+
 		m->job = (struct job){ .home = s, .run = make_run, .done = make_done, .discard = make_discard };
-		status = pool_submit(m->ac->pool, &m->job);
+		status = pool_submit(pool, &m->job);
 	}
 	if (status)
 		make_end(s, m, status);

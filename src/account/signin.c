@@ -206,8 +206,10 @@ static void on_check_items(struct shard *s, void *arg, int status, const struct 
 	if (!status && !c->in.known)
 		status = signin_read(c->ac, str_of(c->node), HASH_SHA256, v, n, &c->in);
 	if (!status) {
+		struct pool *pool = c->ac->pool;
+
 		c->job = (struct job){ .home = s, .run = check_run, .done = check_done, .discard = check_discard };
-		status = pool_submit(c->ac->pool, &c->job);
+		status = pool_submit(pool, &c->job);
 	}
 	if (status) {
 		c->done(s, c->arg, status, NULL, "");

@@ -23,6 +23,8 @@ const struct option app_options[] = {
 	{ "listen.c2s_tls", OPT_STRING, "*:5223", 0, 0, NULL, "ADDRESS:PORT for XMPP clients with direct TLS; empty is off." },
 	{ "listen.https", OPT_STRING, "*:8443", 0, 0, NULL,
 		"ADDRESS:PORT for the web client, WebSocket, uploads and API; empty is off." },
+	{ "listen.component", OPT_STRING, "", 0, 0, NULL,
+		"ADDRESS:PORT for components (XEP-0114), without TLS: keep it on this machine, as 127.0.0.1:5347; empty is off." },
 	{ "listen.s2s", OPT_STRING, "", 0, 0, NULL,
 		"ADDRESS:PORT for other servers. Federation is not in this release: nothing listens there yet." },
 	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,

@@ -18,6 +18,7 @@
 #include "net/fetch.h"
 #include "xmpp/bosh.h"
 #include "xmpp/c2s.h"
+#include "xmpp/component.h"
 #include "xmpp/websocket.h"
 
 enum { STOP_POLL_MS = 5 };
@@ -55,6 +56,12 @@ static void on_plain(struct shard *s, struct conn *c, void *arg)
 {
 	(void)arg;
 	c2s_accept(s, c, false, current_tls);
+}
+
+static void on_component(struct shard *s, struct conn *c, void *arg)
+{
+	(void)arg;
+	component_accept(s, c);
 }
 
 /* One TLS port serves both protocols: ALPN decides (XEP-0368), and without ALPN the port does. */
@@ -115,9 +122,15 @@ static void on_shard_start(struct shard *s)
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
+	serve(app->component, s, on_component, NULL);
 }
 
 static void on_kick(void *arg, struct str bare)
+{
+	user_gone(arg, bare);
+}
+
+static void on_created(void *arg, struct str bare)
 {
 	user_forget(arg, bare);
 }
@@ -179,6 +192,7 @@ int wiring_start(struct app *app)
 	env->pool = app->pool;
 	env->accounts = &app->accounts;
 	env->hosts = &app->hosts;
+	env->components = app->components;
 	env->config = app->config;
 	env->domain = app->accounts.domain;
 	env->web_url = str_of(app->web_url);
@@ -187,7 +201,7 @@ int wiring_start(struct app *app)
 		.ca_file = config_str(app->config, "fetch.ca") });
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
-	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
+	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_created };
 	return shards_start(&app->shards, on_shard_start);
 }
 
@@ -239,6 +253,7 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s, s);
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
+	listener_stop(app->component, s);
 	core_shutdown(s->core);
 	bosh_stop(s);
 	http_stop(s);
@@ -276,10 +291,24 @@ static void on_flush(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
 
+/* Rooms take leave of those in other shards while all of them still listen. */
+static void on_goodbye(struct shard *s, struct mail *m)
+{
+	free(m);
+	core_goodbye(s->core);
+	atomic_fetch_sub(&app_of(s)->wiring->unflushed, 1);
+}
+
+static const struct mail_kind MAIL_GOODBYE = { .name = "goodbye", .handle = on_goodbye, .must_arrive = true };
+
 void wiring_stop(struct app *app, int max_ms)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
 
+	atomic_store(&app->wiring->unflushed, app->shards.n);
+	post_all(app, &MAIL_GOODBYE);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
 	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
 	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)

@@ -11,15 +11,17 @@ static struct str bytes(const uint8_t *p, size_t n)
 
 void scram_keys_of_salted(enum hash_alg alg, uint32_t iterations, const uint8_t *salt, const uint8_t *salted, struct scram_keys *out)
 {
+	struct scram_keys k = { .alg = alg, .iterations = iterations };
 	uint8_t client_key[HASH_MAX];
 	size_t n = hash_size(alg);
 
-	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
-	memcpy(out->salt, salt, sizeof(out->salt));
+	memcpy(k.salt, salt, sizeof(k.salt)); /* which may lie in *out */
 	hmac(alg, bytes(salted, n), STR("Client Key"), client_key);
-	hash(alg, bytes(client_key, n), out->stored_key);
-	hmac(alg, bytes(salted, n), STR("Server Key"), out->server_key);
+	hash(alg, bytes(client_key, n), k.stored_key);
+	hmac(alg, bytes(salted, n), STR("Server Key"), k.server_key);
+	*out = k;
 	wipe(client_key, sizeof(client_key));
+	wipe(&k, sizeof(k));
 }
 
 void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)

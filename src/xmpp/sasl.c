@@ -235,7 +235,7 @@ static const char *tls_version(struct stream *st)
 	static const struct {
 		const char *name, *number;
 	} versions[] = { { "TLSv1.3", "0304" }, { "TLSv1.2", "0303" }, { "TLSv1.1", "0302" }, { "TLSv1", "0301" } };
-	const char *name = st->link->websocket ? NULL : conn_tls_version(st->conn);
+	const char *name = st->link->websocket || !st->conn ? NULL : conn_tls_version(st->conn);
 
 	for (size_t i = 0; name && i < ARRAY_LEN(versions); i++)
 		if (strcmp(name, versions[i].name) == 0)

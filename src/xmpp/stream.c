@@ -323,6 +323,10 @@ void stream_opened(struct stream *st, const struct xml *head)
 		stream_features(st);
 		return;
 	}
+	if (st->from && !str_eq(jid_domain(from), st->host->domain)) { /* XEP-0388 §2.2 */
+		stream_error(st, "invalid-from", "Who signs in here has an address of this domain.");
+		return;
+	}
 	st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
 	sasl_offer(st);
 }

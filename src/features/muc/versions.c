@@ -102,6 +102,8 @@ static void forget_oldest(struct room *r, struct store_batch **b)
 	while (map_next(&r->gone, &pos, &key, &value))
 		if (!oldest || ((struct gone *)value)->ver < oldest->ver)
 			oldest = value;
+	if (!oldest)
+		return;
 	r->affil_floor = oldest->ver;
 	if (r->saved) {
 		versions_save(r, room_batch(b));

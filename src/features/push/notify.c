@@ -146,7 +146,8 @@ static void publish(struct push_reg *r)
 	p = mem_alloc(sizeof(*p));
 	*p = (struct published){ .account = { str_dup(u->jid.full), u->jid.full.n }, .jid = { mem_strdup(r->jid), strlen(r->jid) },
 		.node = { mem_strdup(r->node), strlen(r->node) } };
-	if (iq_ask(u->core, jid_trust(arena_str(a, jid_domain(u->jid))), jid_trust(str_of(r->jid)), IQ_SET, pubsub, on_published, p))
+	if (iq_ask(u->core, &(struct question){ jid_trust(arena_str(a, jid_domain(u->jid))), jid_trust(str_of(r->jid)), IQ_SET, pubsub,
+				on_published, p }))
 		published_free(p);
 }
 
