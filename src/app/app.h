@@ -23,7 +23,8 @@ struct app {
 	struct pool *pool;
 	struct accounts accounts;
 	struct tls_ctx *tls;
-	struct listener *c2s, *c2s_tls, *https; /* bound, not yet accepting; NULL: off */
+	struct tls_ctx *s2s_server, *s2s_client; /* with other servers; NULL: none are reached */
+	struct listener *c2s, *c2s_tls, *https, *s2s, *s2s_tls; /* bound, not yet accepting; NULL: off */
 	struct admin admin;			/* wiring fills admin.hooks */
 	struct wiring *wiring;
 };

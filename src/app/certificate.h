@@ -9,4 +9,7 @@
 /* Loads it. domain: normalised. Returns 0; -errno with a sentence in err. */
 int certificate_load(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx **out, char *err, size_t err_n);
 
+/* The same for streams with other servers, which show certificates both ways: as who is connected to, and as who connects. */
+int certificate_load_peers(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx *out[2], char *err, size_t err_n);
+
 #endif

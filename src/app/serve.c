@@ -92,11 +92,26 @@ static int open_accounts(struct server *sv)
 	return status;
 }
 
+static bool federates(const struct config *c)
+{
+	return config_str(c, "listen.s2s")[0] || config_str(c, "listen.s2s_tls")[0];
+}
+
 static int open_tls(struct server *sv)
 {
 	struct app *app = &sv->app;
 
-	return certificate_load(app->config, app->data_dir, app->accounts.domain, &app->tls, sv->err, sizeof(sv->err));
+	int status = certificate_load(app->config, app->data_dir, app->accounts.domain, &app->tls, sv->err, sizeof(sv->err));
+	struct tls_ctx *peers[2];
+
+	if (status || !federates(app->config))
+		return status;
+	status = certificate_load_peers(app->config, app->data_dir, app->accounts.domain, peers, sv->err, sizeof(sv->err));
+	if (!status) {
+		app->s2s_server = peers[0];
+		app->s2s_client = peers[1];
+	}
+	return status;
 }
 
 static int open_listener(struct server *sv, const char *option, struct listener **out)
@@ -119,6 +134,10 @@ static int open_listeners(struct server *sv)
 		status = open_listener(sv, "listen.c2s_tls", &app->c2s_tls);
 	if (!status)
 		status = open_listener(sv, "listen.https", &app->https);
+	if (!status)
+		status = open_listener(sv, "listen.s2s", &app->s2s);
+	if (!status)
+		status = open_listener(sv, "listen.s2s_tls", &app->s2s_tls);
 	return status;
 }
 
@@ -184,11 +203,15 @@ static void close_all(struct server *sv)
 	listener_free(app->c2s);
 	listener_free(app->c2s_tls);
 	listener_free(app->https);
+	listener_free(app->s2s);
+	listener_free(app->s2s_tls);
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
 	accounts_start_fini(&sv->start);
 	tls_ctx_unref(app->tls);
+	tls_ctx_unref(app->s2s_server);
+	tls_ctx_unref(app->s2s_client);
 	for (size_t i = 0; i < sv->newer_n; i++)
 		config_free(sv->newer[i]);
 	free(sv->newer);
@@ -222,13 +245,13 @@ static void greet(struct server *sv)
 	greet_address(&out, app->config, "listen.c2s", app->c2s);
 	greet_address(&out, app->config, "listen.c2s_tls", app->c2s_tls);
 	greet_address(&out, app->config, "listen.https", app->https);
+	greet_address(&out, app->config, "listen.s2s", app->s2s);
+	greet_address(&out, app->config, "listen.s2s_tls", app->s2s_tls);
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	fflush(stdout);
 	buf_free(&out);
 	memset(sv->start.code, 0, sizeof(sv->start.code));
-	if (config_str(app->config, "listen.s2s")[0])
-		log_warning("federation.absent", "option=listen.s2s next=\"this release does not reach other servers; nothing listens there\"");
 	log_info("server.ready", "version=%s domain=%.*s shards=%d", ANSER_VERSION, STR_ARG(app->accounts.domain), app->shards.n);
 	notify("READY=1");
 }
@@ -237,7 +260,8 @@ static void greet(struct server *sv)
 
 static void warn_unchanged(const struct config *old, const struct config *new)
 {
-	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "store.backend", "web.public_url" };
+	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.s2s", "listen.s2s_tls", "s2s.nameserver", "s2s.dnssec",
+		"store.backend", "web.public_url" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(config_str(old, fixed[i]), config_str(new, fixed[i])) != 0)
@@ -250,27 +274,37 @@ static void reload(struct server *sv)
 {
 	struct app *app = &sv->app;
 	struct config *c = settings_load(sv->cli, sv->err, sizeof(sv->err));
-	struct tls_ctx *tls = NULL;
+	struct tls_ctx *tls = NULL, *peers[2] = { NULL, NULL };
 	int status = c ? 0 : -EINVAL;
 
 	if (!status)
 		status = certificate_load(c, app->data_dir, app->accounts.domain, &tls, sv->err, sizeof(sv->err));
+	if (!status && app->s2s_server)
+		status = certificate_load_peers(c, app->data_dir, app->accounts.domain, peers, sv->err, sizeof(sv->err));
 	if (!status)
 		status = config_set(c, "server.domain", sv->start.domain_out, sv->err, sizeof(sv->err));
 	if (status) {
 		log_error("config.reload", "error=\"%s\" next=\"the old configuration stays\"", sv->err);
 		tls_ctx_unref(tls);
+		tls_ctx_unref(peers[0]);
+		tls_ctx_unref(peers[1]);
 		config_free(c);
 		return;
 	}
 	warn_unchanged(app->config, c);
 	settings_log(c);
-	wiring_reload(app, c, tls);
+	wiring_reload(app, c, tls, peers);
 	app->config = c;
 	sv->newer = mem_realloc(sv->newer, (sv->newer_n + 1) * sizeof(struct config *));
 	sv->newer[sv->newer_n++] = c;
 	tls_ctx_unref(app->tls);
 	app->tls = tls;
+	if (peers[0]) {
+		tls_ctx_unref(app->s2s_server);
+		tls_ctx_unref(app->s2s_client);
+		app->s2s_server = peers[0];
+		app->s2s_client = peers[1];
+	}
 	log_info("config.reload", "status=done");
 }
 

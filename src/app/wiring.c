@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -14,14 +15,18 @@
 #include "core/roster.h"
 #include "features/features.h"
 #include "http/http_server.h"
+#include "crypto/random.h"
 #include "xmpp/c2s.h"
+#include "xmpp/s2s.h"
 #include "xmpp/websocket.h"
 
 enum { STOP_POLL_MS = 5 };
 
 struct wiring {
 	struct env env;
-	_Atomic(struct tls_ctx *) tls; /* replaced at reload */
+	_Atomic(struct tls_ctx *) tls; /* replaced at reload, as those with other servers */
+	_Atomic(struct tls_ctx *) s2s_server, s2s_client;
+	struct s2s_shared s2s;
 	struct old_tls *old; /* those before, until the end: a shard may just be taking a reference */
 	struct files *files;
 	struct http_config http;	/* of the start or the last reload; shards keep copies */
@@ -47,6 +52,20 @@ static struct tls_ctx *current_tls(void)
 	return ctx ? tls_ctx_ref(ctx) : NULL;
 }
 
+static struct tls_ctx *current_s2s_server(void)
+{
+	struct tls_ctx *ctx = atomic_load(&app_of(shard_self())->wiring->s2s_server);
+
+	return ctx ? tls_ctx_ref(ctx) : NULL;
+}
+
+static struct tls_ctx *current_s2s_client(void)
+{
+	struct tls_ctx *ctx = atomic_load(&app_of(shard_self())->wiring->s2s_client);
+
+	return ctx ? tls_ctx_ref(ctx) : NULL;
+}
+
 /* ---- accepting ---- */
 
 static void on_plain(struct shard *s, struct conn *c, void *arg)
@@ -61,7 +80,9 @@ static void on_front_tls(struct conn *c)
 	bool https_port = conn_owner(c) != NULL;
 	enum conn_alpn alpn = conn_tls_alpn(c);
 
-	if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
+	if (alpn == ALPN_XMPP_SERVER)
+		conn_abort(c); /* other servers have a port of their own, where they show certificates */
+	else if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
 		http_serve(conn_shard(c), c);
 	else
 		c2s_accept(conn_shard(c), c, true, current_tls);
@@ -92,6 +113,35 @@ static void on_direct_tls(struct shard *s, struct conn *c, void *arg)
 	tls_ctx_unref(ctx);
 }
 
+static void on_s2s(struct shard *s, struct conn *c, void *arg)
+{
+	(void)arg;
+	s2s_accept(s, c, false);
+}
+
+static void on_s2s_tls(struct conn *c)
+{
+	enum conn_alpn alpn = conn_tls_alpn(c);
+
+	if (alpn == ALPN_NONE || alpn == ALPN_XMPP_SERVER)
+		s2s_accept(conn_shard(c), c, true);
+	else
+		conn_abort(c);
+}
+
+static const struct conn_handler s2s_front = { .on_data = on_front_data, .on_tls = on_s2s_tls, .on_close = on_front_close };
+
+static void on_s2s_direct(struct shard *s, struct conn *c, void *arg)
+{
+	struct tls_ctx *ctx = current_s2s_server();
+
+	(void)s;
+	conn_handler_set(c, &s2s_front, arg);
+	if (!ctx || conn_start_tls(c, ctx))
+		conn_abort(c);
+	tls_ctx_unref(ctx);
+}
+
 static void serve(struct listener *l, struct shard *s, accept_fn *fn, void *arg)
 {
 	int err = l ? listener_serve(l, s, fn, arg) : 0;
@@ -108,6 +158,12 @@ static void on_shard_start(struct shard *s)
 
 	core_start(s, &app->wiring->env);
 	http_start(s, &app->wiring->http);
+	if (app->wiring->env.remote && s2s_start(s->core, &app->wiring->s2s))
+		log_error("s2s.nameserver", "value=\"%s\" next=\"no other server is reached\"", config_str(app->config, "s2s.nameserver"));
+	if (s->core->slot[SLOT_S2S]) {
+		serve(app->s2s, s, on_s2s, NULL);
+		serve(app->s2s_tls, s, on_s2s_direct, NULL);
+	}
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
@@ -165,6 +221,23 @@ static void http_fill(struct app *app, const struct config *c)
 	};
 }
 
+static void start_s2s(struct app *app, struct wiring *w)
+{
+	uint32_t max = (uint32_t)config_int(app->config, "s2s.connections_per_address");
+
+	if (!app->s2s_server)
+		return;
+	w->env.remote = s2s_route;
+	w->s2s = (struct s2s_shared){ .server_tls = current_s2s_server, .client_tls = current_s2s_client };
+	s2s_secret(&w->s2s);
+	atomic_store(&w->s2s_server, tls_ctx_ref(app->s2s_server));
+	atomic_store(&w->s2s_client, tls_ctx_ref(app->s2s_client));
+	if (app->s2s && config_bool(app->config, "limits.enabled"))
+		listener_per_address(app->s2s, max);
+	if (app->s2s_tls && config_bool(app->config, "limits.enabled"))
+		listener_per_address(app->s2s_tls, max);
+}
+
 int wiring_start(struct app *app)
 {
 	struct wiring *w = mem_zalloc(sizeof(*w));
@@ -191,6 +264,8 @@ int wiring_start(struct app *app)
 	env->features = features;
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
+	env->run = clock_wall_ms();
+	start_s2s(app, w);
 	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
 	return shards_start(&app->shards, on_shard_start);
 }
@@ -213,20 +288,24 @@ static void post_all(struct app *app, const struct mail_kind *kind)
 	}
 }
 
-static void replace_tls(struct wiring *w, struct tls_ctx *tls)
+static void replace_tls(struct wiring *w, _Atomic(struct tls_ctx *) *at, struct tls_ctx *tls)
 {
 	struct old_tls *old = mem_alloc(sizeof(*old));
 
-	*old = (struct old_tls){ w->old, atomic_exchange(&w->tls, tls_ctx_ref(tls)) };
+	*old = (struct old_tls){ w->old, atomic_exchange(at, tls_ctx_ref(tls)) };
 	w->old = old;
 }
 
-void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls)
+void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls, struct tls_ctx *peers[2])
 {
 	app->config = config;
 	atomic_store(&app->wiring->env.config, config);
 	if (tls)
-		replace_tls(app->wiring, tls);
+		replace_tls(app->wiring, &app->wiring->tls, tls);
+	if (peers[0]) {
+		replace_tls(app->wiring, &app->wiring->s2s_server, peers[0]);
+		replace_tls(app->wiring, &app->wiring->s2s_client, peers[1]);
+	}
 	http_fill(app, config);
 	post_all(app, &MAIL_RELOAD);
 }
@@ -240,6 +319,8 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s, s);
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
+	listener_stop(app->s2s, s);
+	listener_stop(app->s2s_tls, s);
 	core_shutdown(s->core);
 	http_stop(s);
 }
@@ -290,6 +371,7 @@ void wiring_stop(struct app *app, int max_ms)
 		nanosleep(&pause, NULL);
 	shards_stop(&app->shards);
 	for (int i = 0; i < app->shards.n; i++) {
+		s2s_free(app->shards.v[i]->core);
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}
@@ -298,6 +380,8 @@ void wiring_stop(struct app *app, int max_ms)
 	free(app->wiring->upload);
 	free(app->wiring->pubsub);
 	tls_ctx_unref(atomic_load(&app->wiring->tls));
+	tls_ctx_unref(atomic_load(&app->wiring->s2s_server));
+	tls_ctx_unref(atomic_load(&app->wiring->s2s_client));
 	while (app->wiring->old) {
 		struct old_tls *old = app->wiring->old;
 

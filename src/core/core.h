@@ -11,6 +11,7 @@
 #include "proto/xmpp/stanza.h"
 
 struct feature;
+struct transit;
 struct user;
 struct session;
 
@@ -36,6 +37,9 @@ struct env {
 	struct str domain, muc_domain, upload_domain, pubsub_domain;
 	struct str web_url; /* "https://host:8443", for invitations and slots */
 	const struct feature *const *features; /* NULL-terminated */
+	uint64_t run; /* another number at each start */
+	/* Takes a stanza to another domain over, in the shard that owns the domain (shard_of). NULL: other servers are not reached. */
+	void (*remote)(struct core *c, struct transit *t);
 };
 
 /* A stream of a client, signed in or not; embedded in it. */

@@ -180,6 +180,20 @@ static void post(struct shard *to, struct transit *t)
 	}
 }
 
+/* Another server's: the shard that owns its domain has the streams to it. */
+static void to_remote(struct transit *t)
+{
+	struct core *c = t->core;
+	struct shard *home = core_shard_of(c, jid_domain(t->st->to));
+
+	if (!c->env->remote)
+		bounce(t, ERR_REMOTE_SERVER_NOT_FOUND, "This server does not reach other servers.");
+	else if (home != c->shard)
+		post(home, t);
+	else
+		c->env->remote(c, t);
+}
+
 void router_route_transit(struct transit *t)
 {
 	struct core *c = t->core;
@@ -194,7 +208,7 @@ void router_route_transit(struct transit *t)
 		return;
 	}
 	if (!own && !sv) {
-		bounce(t, ERR_REMOTE_SERVER_NOT_FOUND, "This server does not reach other servers.");
+		to_remote(t);
 		return;
 	}
 	home = core_shard_of(c, jid_bare_str(to));

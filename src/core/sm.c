@@ -203,7 +203,7 @@ struct receipt session_sm_received(struct session *s)
 		sm->paused = true;
 		s->ops->pause(s, true);
 	}
-	return (struct receipt){ s->core->shard, s->id, sm->in };
+	return (struct receipt){ .shard = s->core->shard, .session = s->id, .seq = sm->in };
 }
 
 static void send_ack(struct session *s)
@@ -290,14 +290,24 @@ struct receipt_mail {
 	struct receipt r;
 };
 
+static void deal_with(struct receipt r)
+{
+	struct core *c = r.shard->core;
+	struct session *s = r.done ? NULL : session_get(c, r.session);
+
+	if (r.done)
+		r.done(c, r.session, r.seq);
+	else if (s && s->sm)
+		mark_durable(s, r.seq);
+}
+
 static void on_receipt(struct shard *sh, struct mail *m)
 {
 	struct receipt r = container_of(m, struct receipt_mail, mail)->r;
-	struct session *s = session_get(sh->core, r.session);
 
+	(void)sh;
 	free(m);
-	if (s && s->sm)
-		mark_durable(s, r.seq);
+	deal_with(r);
 }
 
 static const struct mail_kind MAIL_RECEIPT = { .name = "sm.receipt", .handle = on_receipt, .must_arrive = true };
@@ -309,10 +319,7 @@ void receipt_done(struct receipt r)
 	if (!r.shard)
 		return;
 	if (r.shard == shard_self()) {
-		struct session *s = session_get(r.shard->core, r.session);
-
-		if (s && s->sm)
-			mark_durable(s, r.seq);
+		deal_with(r);
 		return;
 	}
 	m = mem_alloc(sizeof(*m));

@@ -27,6 +27,7 @@ static const struct {
 } protocols[] = {
 	{ { "xmpp-client", 11 }, ALPN_XMPP_CLIENT },
 	{ { "http/1.1", 8 }, ALPN_HTTP11 },
+	{ { "xmpp-server", 11 }, ALPN_XMPP_SERVER },
 };
 
 enum conn_alpn tls_alpn(struct str name)
@@ -81,7 +82,7 @@ static void hash_certificate(struct tls_ctx *c)
 		c->end_point_n = 0;
 }
 
-static int load(
+int tls_ctx_load(
 	struct tls_ctx *c, const char *cert_file, const char *key_file, char *err, size_t err_n)
 {
 	errno = 0;
@@ -98,7 +99,7 @@ static int load(
 	return 0;
 }
 
-static void configure(SSL_CTX *ssl)
+void tls_ctx_configure(SSL_CTX *ssl)
 {
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	SSL_CTX_set_options(ssl,
@@ -125,8 +126,8 @@ int tls_ctx_new(
 	atomic_init(&c->refs, 1);
 	c->ssl = SSL_CTX_new(TLS_server_method());
 	must(c->ssl);
-	configure(c->ssl);
-	rc = load(c, cert_file, key_file, err, err_n);
+	tls_ctx_configure(c->ssl);
+	rc = tls_ctx_load(c, cert_file, key_file, err, err_n);
 	if (rc) {
 		tls_ctx_unref(c);
 		return rc;

@@ -15,6 +15,8 @@ struct tls_ctx {
 	unsigned int end_point_n;	     /* 0: not defined for this certificate */
 };
 
+void tls_ctx_configure(SSL_CTX *ssl); /* versions, ciphers, ALPN of a server */
+int tls_ctx_load(struct tls_ctx *c, const char *cert_file, const char *key_file, char *err, size_t err_n);
 enum conn_alpn tls_alpn(struct str name); /* ALPN_NONE when we do not speak it */
 
 #endif
