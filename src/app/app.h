@@ -3,7 +3,7 @@
 #ifndef APP_APP_H
 #define APP_APP_H
 
-#include "account/account.h"
+#include "account/host.h"
 #include "admin/command.h"
 #include "base/config.h"
 #include "net/listener.h"
@@ -11,6 +11,7 @@
 
 enum { APP_PATH_MAX = 4096, APP_URL_MAX = 512 };
 
+struct federation;
 struct wiring; /* what wiring.c keeps for itself */
 
 struct app {
@@ -21,10 +22,12 @@ struct app {
 	char web_url[APP_URL_MAX]; /* "https://host:8443", no / at the end */
 	struct store *store;
 	struct pool *pool;
-	struct accounts accounts;
+	struct accounts accounts; /* of the main host */
+	struct hosts hosts;
 	struct tls_ctx *tls;
-	struct tls_ctx *s2s_server, *s2s_client; /* with other servers; NULL: none are reached */
-	struct listener *c2s, *c2s_tls, *https, *s2s, *s2s_tls; /* bound, not yet accepting; NULL: off */
+	struct components *components;
+	struct federation *federation; /* NULL: other servers are not reached */
+	struct listener *c2s, *c2s_tls, *https, *component; /* bound, not yet accepting; NULL: off */
 	struct admin admin;			/* wiring fills admin.hooks */
 	struct wiring *wiring;
 };

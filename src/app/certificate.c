@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "crypto/cert.h"
-#include "net/tls_peer.h"
 #include "store/lock.h"
 
 enum { PATH_BYTES = 4096 };
@@ -76,55 +75,54 @@ static int make_pair(const char *dir, struct str domain, const char *cert, const
 	return status;
 }
 
-struct files {
-	char cert[PATH_BYTES], key[PATH_BYTES];
-};
-
-/* The configured pair, else the self-signed one, made when it is not there. */
-static int find_pair(const struct config *c, const char *data_dir, struct str domain, struct files *out, char *err, size_t err_n)
+/* The pair in DIR/tls, made when absent. */
+static int load_self_signed(const char *data_dir, struct str domain, struct tls_ctx **out, char *err, size_t err_n)
 {
-	char dir[PATH_BYTES];
-	const char *given = config_str(c, "tls.certificate");
+	char dir[PATH_BYTES], cert[PATH_BYTES], key[PATH_BYTES];
+	int status;
 
-	if (given[0]) {
-		snprintf(out->cert, sizeof(out->cert), "%s", given);
-		snprintf(out->key, sizeof(out->key), "%s", config_str(c, "tls.key"));
-		return 0;
-	}
 	if (memchr(domain.p, '/', domain.n) || domain.p[0] == '.' ||
 		snprintf(dir, sizeof(dir), "%s/tls", data_dir) >= (int)sizeof(dir) - 300) {
 		snprintf(err, err_n, "%.*s cannot be the domain of a certificate; choose another server.domain", STR_ARG(domain));
 		return -EINVAL;
 	}
-	snprintf(out->cert, sizeof(out->cert), "%.3700s/%.*s.crt", dir, STR_ARG(domain));
-	snprintf(out->key, sizeof(out->key), "%.3700s/%.*s.key", dir, STR_ARG(domain));
-	if (access(out->cert, F_OK) || access(out->key, F_OK))
-		return make_pair(dir, domain, out->cert, out->key, err, err_n);
-	return 0;
+	snprintf(cert, sizeof(cert), "%.3700s/%.*s.crt", dir, STR_ARG(domain));
+	snprintf(key, sizeof(key), "%.3700s/%.*s.key", dir, STR_ARG(domain));
+	if (access(cert, F_OK) || access(key, F_OK)) {
+		status = make_pair(dir, domain, cert, key, err, err_n);
+		if (status)
+			return status;
+	}
+	return tls_ctx_new(cert, key, out, err, err_n);
 }
 
 int certificate_load(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx **out, char *err, size_t err_n)
 {
-	struct files f;
-	int status = find_pair(c, data_dir, domain, &f, err, err_n);
+	const char *given = config_str(c, "tls.certificate");
 
-	return status ? status : tls_ctx_new(f.cert, f.key, out, err, err_n);
+	if (given[0])
+		return tls_ctx_new(given, config_str(c, "tls.key"), out, err, err_n);
+	return load_self_signed(data_dir, domain, out, err, err_n);
 }
 
-int certificate_load_peers(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx *out[2], char *err, size_t err_n)
+/* NOLINTNEXTLINE(readability-function-size): a struct for one call would hide what it takes. */
+int certificate_load_other(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx *main, struct tls_ctx **out,
+	char *err, size_t err_n)
 {
-	struct files f;
-	struct tls_ctx *server = NULL;
-	int status = find_pair(c, data_dir, domain, &f, err, err_n);
-	struct tls_peer_files files = { f.cert, f.key, config_str(c, "s2s.ca_file") };
+	const char *dir = config_str(c, "tls.directory");
+	char cert[PATH_BYTES], key[PATH_BYTES];
 
-	if (!status)
-		status = tls_peer_ctx_new(&files, false, &server, err, err_n);
-	if (!status)
-		status = tls_peer_ctx_new(&files, true, &out[1], err, err_n);
-	if (status)
-		tls_ctx_unref(server);
-	else
-		out[0] = server;
-	return status;
+	if (memchr(domain.p, '/', domain.n)) {
+		snprintf(err, err_n, "%.*s cannot be the domain of a certificate", STR_ARG(domain));
+		return -EINVAL;
+	}
+	snprintf(cert, sizeof(cert), "%.3700s/%.*s.crt", dir, STR_ARG(domain));
+	snprintf(key, sizeof(key), "%.3700s/%.*s.key", dir, STR_ARG(domain));
+	if (dir[0] && access(cert, F_OK) == 0)
+		return tls_ctx_new(cert, key, out, err, err_n);
+	if (config_str(c, "tls.certificate")[0] && tls_ctx_covers(main, domain)) {
+		*out = tls_ctx_ref(main);
+		return 0;
+	}
+	return load_self_signed(data_dir, domain, out, err, err_n);
 }

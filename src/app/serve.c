@@ -10,7 +10,8 @@
 
 #include "account/start.h"
 #include "admin/socket.h"
-#include "app/certificate.h"
+#include "app/federation.h"
+#include "app/hosting.h"
 #include "app/notify.h"
 #include "app/options.h"
 #include "app/settings.h"
@@ -19,6 +20,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/component.h"
+#include "proto/xmpp/jid.h"
+#include "features/features.h"
+#include "core/archive_text.h"
 
 enum { SENTENCE_MAX = 600, STOP_MS = 8000 /* for sessions to end */, STOP_SECONDS_MAX = 10 /* for everything */, READERS = 2 };
 
@@ -60,7 +65,8 @@ static int open_config(struct server *sv)
 static int open_store(struct server *sv)
 {
 	struct app *app = &sv->app;
-	struct store_config cfg = { .backend = config_str(app->config, "store.backend"), .dir = app->data_dir, .readers = READERS };
+	struct store_config cfg = { .backend = config_str(app->config, "store.backend"), .dir = app->data_dir, .readers = READERS,
+		.text = archive_text };
 	int status;
 
 	if (snprintf(app->data_dir, sizeof(app->data_dir), "%s", sv->cli->data) >= (int)sizeof(app->data_dir)) {
@@ -92,26 +98,11 @@ static int open_accounts(struct server *sv)
 	return status;
 }
 
-static bool federates(const struct config *c)
-{
-	return config_str(c, "listen.s2s")[0] || config_str(c, "listen.s2s_tls")[0];
-}
-
 static int open_tls(struct server *sv)
 {
 	struct app *app = &sv->app;
 
-	int status = certificate_load(app->config, app->data_dir, app->accounts.domain, &app->tls, sv->err, sizeof(sv->err));
-	struct tls_ctx *peers[2];
-
-	if (status || !federates(app->config))
-		return status;
-	status = certificate_load_peers(app->config, app->data_dir, app->accounts.domain, peers, sv->err, sizeof(sv->err));
-	if (!status) {
-		app->s2s_server = peers[0];
-		app->s2s_client = peers[1];
-	}
-	return status;
+	return hosting_certificates(app->config, app->data_dir, &app->tls, sv->err, sizeof(sv->err));
 }
 
 static int open_listener(struct server *sv, const char *option, struct listener **out)
@@ -135,23 +126,28 @@ static int open_listeners(struct server *sv)
 	if (!status)
 		status = open_listener(sv, "listen.https", &app->https);
 	if (!status)
-		status = open_listener(sv, "listen.s2s", &app->s2s);
+		status = open_listener(sv, "listen.component", &app->component);
 	if (!status)
-		status = open_listener(sv, "listen.s2s_tls", &app->s2s_tls);
+		status = federation_open(app, sv->err, sizeof(sv->err));
 	return status;
 }
 
 static void web_url(struct app *app)
 {
 	const char *given = config_str(app->config, "web.public_url");
+	struct str name = app->accounts.domain;
 	int port = app->https ? listener_port(app->https) : 443;
+	struct arena a;
 
+	arena_init(&a);
+	jid_domain_to_ascii(&a, name, &name);
 	if (given[0])
 		snprintf(app->web_url, sizeof(app->web_url), "%.500s", given);
 	else if (port == 443)
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(app->accounts.domain));
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(name));
 	else
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(app->accounts.domain), port);
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(name), port);
+	arena_fini(&a);
 }
 
 static int open_shards(struct server *sv)
@@ -174,9 +170,19 @@ static int open_socket(struct server *sv)
 	struct app *app = &sv->app;
 
 	web_url(app);
-	app->admin = (struct admin){ .accounts = &app->accounts, .data_dir = app->data_dir, .web_url = app->web_url, .serving = true,
+	hosts_init(&app->hosts, &app->accounts, str_of(app->web_url));
+	hosting_add(&app->hosts, app->config);
+	app->admin = (struct admin){ .accounts = &app->accounts, .hosts = &app->hosts, .data_dir = app->data_dir, .web_url = app->web_url, .serving = true,
 		.started_ms = clock_mono_ms() };
 	return admin_socket_open(app->data_dir, &sv->socket, sv->err, sizeof(sv->err));
+}
+
+static int open_components(struct server *sv)
+{
+	struct app *app = &sv->app;
+	int status = components_new(app->config, &app->components, sv->err, sizeof(sv->err));
+
+	return status ? status : components_place(app->components, &app->hosts, &app->shards, features, sv->err, sizeof(sv->err));
 }
 
 static int start(struct server *sv)
@@ -191,7 +197,7 @@ static int start(struct server *sv)
 }
 
 static int (*const steps[])(struct server *sv) = {
-	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, start,
+	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, open_components, start,
 };
 
 /* What start opened, in reverse; takes a half-opened server. */
@@ -203,18 +209,18 @@ static void close_all(struct server *sv)
 	listener_free(app->c2s);
 	listener_free(app->c2s_tls);
 	listener_free(app->https);
-	listener_free(app->s2s);
-	listener_free(app->s2s_tls);
+	listener_free(app->component);
+	federation_free(app);
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
 	accounts_start_fini(&sv->start);
 	tls_ctx_unref(app->tls);
-	tls_ctx_unref(app->s2s_server);
-	tls_ctx_unref(app->s2s_client);
 	for (size_t i = 0; i < sv->newer_n; i++)
 		config_free(sv->newer[i]);
 	free(sv->newer);
+	hosts_fini(&app->hosts);
+	components_free(app->components);
 	config_free(sv->first_config);
 	free(sv);
 }
@@ -245,8 +251,9 @@ static void greet(struct server *sv)
 	greet_address(&out, app->config, "listen.c2s", app->c2s);
 	greet_address(&out, app->config, "listen.c2s_tls", app->c2s_tls);
 	greet_address(&out, app->config, "listen.https", app->https);
-	greet_address(&out, app->config, "listen.s2s", app->s2s);
-	greet_address(&out, app->config, "listen.s2s_tls", app->s2s_tls);
+	greet_address(&out, app->config, "listen.component", app->component);
+	greet_address(&out, app->config, "listen.s2s", federation_listener(app, false));
+	greet_address(&out, app->config, "listen.s2s_tls", federation_listener(app, true));
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	fflush(stdout);
@@ -260,8 +267,9 @@ static void greet(struct server *sv)
 
 static void warn_unchanged(const struct config *old, const struct config *new)
 {
-	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.s2s", "listen.s2s_tls", "s2s.nameserver", "s2s.dnssec",
-		"store.backend", "web.public_url" };
+	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "listen.s2s", "listen.s2s_tls",
+		"s2s.nameserver", "s2s.dnssec", "s2s.connections_per_address", "store.backend", "web.public_url",
+		"components.secrets", "components.privileges", "components.delegations" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(config_str(old, fixed[i]), config_str(new, fixed[i])) != 0)
@@ -274,37 +282,29 @@ static void reload(struct server *sv)
 {
 	struct app *app = &sv->app;
 	struct config *c = settings_load(sv->cli, sv->err, sizeof(sv->err));
-	struct tls_ctx *tls = NULL, *peers[2] = { NULL, NULL };
+	struct tls_ctx *tls = NULL;
 	int status = c ? 0 : -EINVAL;
 
 	if (!status)
-		status = certificate_load(c, app->data_dir, app->accounts.domain, &tls, sv->err, sizeof(sv->err));
-	if (!status && app->s2s_server)
-		status = certificate_load_peers(c, app->data_dir, app->accounts.domain, peers, sv->err, sizeof(sv->err));
-	if (!status)
 		status = config_set(c, "server.domain", sv->start.domain_out, sv->err, sizeof(sv->err));
+	if (!status)
+		status = hosting_certificates(c, app->data_dir, &tls, sv->err, sizeof(sv->err));
+	if (!status)
+		status = federation_reload(app, c, tls, sv->err, sizeof(sv->err));
 	if (status) {
 		log_error("config.reload", "error=\"%s\" next=\"the old configuration stays\"", sv->err);
 		tls_ctx_unref(tls);
-		tls_ctx_unref(peers[0]);
-		tls_ctx_unref(peers[1]);
 		config_free(c);
 		return;
 	}
 	warn_unchanged(app->config, c);
 	settings_log(c);
-	wiring_reload(app, c, tls, peers);
+	wiring_reload(app, c, tls);
 	app->config = c;
 	sv->newer = mem_realloc(sv->newer, (sv->newer_n + 1) * sizeof(struct config *));
 	sv->newer[sv->newer_n++] = c;
 	tls_ctx_unref(app->tls);
 	app->tls = tls;
-	if (peers[0]) {
-		tls_ctx_unref(app->s2s_server);
-		tls_ctx_unref(app->s2s_client);
-		app->s2s_server = peers[0];
-		app->s2s_client = peers[1];
-	}
 	log_info("config.reload", "status=done");
 }
 

@@ -9,7 +9,7 @@
 int wiring_start(struct app *app);
 /* A new configuration and certificate for new connections and decisions. config lives until after wiring_stop;
  * a reference on tls is the callee's to take. */
-void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls, struct tls_ctx *peers[2]);
+void wiring_reload(struct app *app, const struct config *config, struct tls_ctx *tls);
 /* Stops accepting, ends all sessions with system-shutdown, waits until their output is gone (at most max_ms), stops the shards. */
 void wiring_stop(struct app *app, int max_ms);
 

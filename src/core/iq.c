@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/ask.h"
+#include "core/delegation.h"
 #include "core/feature.h"
 #include "proto/xmpp/ns.h"
 
@@ -75,7 +76,10 @@ struct iq_held *iq_hold(struct iq *iq, void *arg)
 struct iq *iq_wake(struct iq_held *h)
 {
 	struct core *c = h->iq.core;
-	struct xml *el = stanza_tree(&h->st, core_arena(c));
+	struct xml *el;
+
+	h->st.el = NULL; /* an earlier turn's tree is gone with its arena */
+	el = stanza_tree(&h->st, core_arena(c));
 
 	h->iq.st = &h->st;
 	h->iq.el = el ? xml_child_any(el) : NULL;
@@ -123,7 +127,7 @@ void iq_dispatch(struct core *c, struct session *from_session, struct user *u, s
 {
 	struct iq iq = { .core = c, .session = from_session, .user = u, .st = st, .target = target };
 
-	if (!read_request(&iq))
+	if (!read_request(&iq) || delegation_take(&iq))
 		return;
 	for (const struct feature *const *f = c->env->features; *f; f++) {
 		const struct iq_route *r = find_in((*f)->iq, &iq);

@@ -32,32 +32,62 @@ static int on_verify(X509_STORE_CTX *x, void *arg)
 	return 1;
 }
 
-int tls_peer_ctx_new(const struct tls_peer_files *files, bool client, struct tls_ctx **out, char *err, size_t err_n)
+static int trust(SSL_CTX *ssl, const char *ca_file, char *err, size_t err_n)
+{
+	int ok = ca_file[0] ? SSL_CTX_load_verify_locations(ssl, ca_file, NULL) : SSL_CTX_set_default_verify_paths(ssl);
+
+	ERR_clear_error();
+	if (ok == 1)
+		return 0;
+	snprintf(err, err_n, "s2s.ca_file: cannot read trusted certificates from %s", ca_file);
+	return -EINVAL;
+}
+
+/* One certificate with its key and chain. */
+static int derive(struct tls_ctx *base, const char *ca_file, bool client, struct tls_ctx **out, char *err, size_t err_n)
 {
 	struct tls_ctx *c = mem_zalloc(sizeof(*c));
-	int rc;
+	STACK_OF(X509) *chain = NULL;
 
 	atomic_init(&c->refs, 1);
 	c->ssl = SSL_CTX_new(client ? TLS_client_method() : TLS_server_method());
 	must(c->ssl);
-	tls_ctx_configure(c->ssl);
-	rc = tls_ctx_load(c, files->cert, files->key, err, err_n);
-	if (!rc && (files->ca_file[0] ? SSL_CTX_load_verify_locations(c->ssl, files->ca_file, NULL)
-				      : SSL_CTX_set_default_verify_paths(c->ssl)) != 1) {
-		snprintf(err, err_n, "cannot read trusted certificates from %s", files->ca_file);
-		ERR_clear_error();
-		rc = -EINVAL;
-	}
-	if (rc) {
-		tls_ctx_unref(c);
-		return rc;
-	}
+	tls_ctx_configure(c);
+	SSL_CTX_get0_chain_certs(base->ssl, &chain);
+	must(SSL_CTX_use_certificate(c->ssl, SSL_CTX_get0_certificate(base->ssl)) == 1);
+	must(SSL_CTX_use_PrivateKey(c->ssl, SSL_CTX_get0_privatekey(base->ssl)) == 1);
+	if (chain)
+		SSL_CTX_set1_chain(c->ssl, chain);
 	SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(c->ssl, on_verify, NULL);
-	if (client)
-		must(SSL_CTX_dane_enable(c->ssl) == 1);
+	must(!client || SSL_CTX_dane_enable(c->ssl) == 1);
 	*out = c;
-	return 0;
+	return trust(c->ssl, ca_file, err, err_n);
+}
+
+int tls_peer_ctx_new(struct tls_ctx *base, const char *ca_file, bool client, struct tls_ctx **out, char *err, size_t err_n)
+{
+	struct tls_ctx *c = NULL, *other;
+	int rc = derive(base, ca_file, client, &c, err, err_n);
+
+	for (size_t i = 0; !rc && i < base->names_n; i++) {
+		struct str name = str_of(base->names[i].name);
+
+		other = NULL;
+		if (base->names[i].ctx == base) {
+			tls_ctx_add_name(c, name, c);
+			continue;
+		}
+		rc = derive(base->names[i].ctx, ca_file, client, &other, err, err_n);
+		if (!rc)
+			tls_ctx_add_name(c, name, other);
+		tls_ctx_unref(other);
+	}
+	if (rc)
+		tls_ctx_unref(c);
+	else
+		*out = c;
+	return rc;
 }
 
 static int add_tlsa(SSL *ssl, const char *ascii, const struct resolver_place *place)
@@ -77,10 +107,11 @@ static int add_tlsa(SSL *ssl, const char *ascii, const struct resolver_place *pl
 	return usable;
 }
 
-int tls_peer_connect(struct conn *c, struct tls_ctx *ctx, const char *domain, const struct resolver_place *place)
+int tls_peer_connect(struct conn *c, struct tls_ctx *ctx, const char *local, const char *domain, const struct resolver_place *place)
 {
-	char ascii[DNS_NAME_MAX];
-	SSL *ssl = SSL_new(ctx->ssl);
+	char own[DNS_NAME_MAX], ascii[DNS_NAME_MAX];
+	struct tls_ctx *named = dns_ascii(local, own) ? ctx : tls_ctx_of_name(ctx, str_of(own));
+	SSL *ssl = SSL_new(named->ssl);
 	int rc = ssl ? dns_ascii(domain, ascii) : -ENOMEM;
 
 	if (!rc && add_tlsa(ssl, ascii, place) < 0)

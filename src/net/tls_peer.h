@@ -8,16 +8,13 @@
 #include "net/conn.h"
 #include "net/resolver.h"
 
-/* A context that asks the peer for its certificate. ca_file: PEM with trusted roots; empty: the system's. client: for connections
- * that we open. Returns 0; -errno with a sentence in err. */
-struct tls_peer_files {
-	const char *cert, *key, *ca_file;
-};
-int tls_peer_ctx_new(const struct tls_peer_files *files, bool client, struct tls_ctx **out, char *err, size_t err_n);
+/* A context with the certificates of base, also those of its other names, that asks the peer for its own. ca_file: PEM with trusted
+ * roots; empty: the system's. client: for connections that we open. Returns 0; -errno with a sentence in err. */
+int tls_peer_ctx_new(struct tls_ctx *base, const char *ca_file, bool client, struct tls_ctx **out, char *err, size_t err_n);
 
-/* The client's handshake with the server of this domain. place: for its TLSA records and whether ALPN is due (direct TLS).
- * Returns 0; -errno. */
-int tls_peer_connect(struct conn *c, struct tls_ctx *ctx, const char *domain, const struct resolver_place *place);
+/* The client's handshake of a local domain with the server of another. place: for its TLSA records and whether ALPN is due (direct
+ * TLS). Returns 0; -errno. */
+int tls_peer_connect(struct conn *c, struct tls_ctx *ctx, const char *local, const char *domain, const struct resolver_place *place);
 
 enum tls_proof {
 	TLS_PROOF_NONE,	    /* no certificate, or its chain is not trusted */

@@ -8,15 +8,26 @@
 
 #include "net/conn.h"
 
+struct tls_name {
+	char *name;
+	struct tls_ctx *ctx;
+};
+
 struct tls_ctx {
 	atomic_uint refs;
 	SSL_CTX *ssl;
 	uint8_t end_point[EVP_MAX_MD_SIZE]; /* RFC 5929 tls-server-end-point */
 	unsigned int end_point_n;	     /* 0: not defined for this certificate */
+	struct tls_name *names;		     /* other certificates */
+	size_t names_n;
 };
 
-void tls_ctx_configure(SSL_CTX *ssl); /* versions, ciphers, ALPN of a server */
-int tls_ctx_load(struct tls_ctx *c, const char *cert_file, const char *key_file, char *err, size_t err_n);
+/* The context whose certificate the connection presents. */
+static inline const struct tls_ctx *tls_presented(const SSL *ssl)
+{
+	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+void tls_ctx_configure(struct tls_ctx *c); /* versions, ciphers, ALPN and names of a server */
 enum conn_alpn tls_alpn(struct str name); /* ALPN_NONE when we do not speak it */
 
 #endif

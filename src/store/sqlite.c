@@ -43,8 +43,15 @@ static const char *const texts[SQL_N] = {
 	[SQL_INDEX_OWNER] = "INSERT OR REPLACE INTO archive_owner(owner,id,seq) VALUES(?1,?2,?3)",
 	[SQL_INDEX_PEER] = "INSERT OR REPLACE INTO archive_peer(owner,peer,id,seq) VALUES(?1,?4,?2,?3)",
 	[SQL_INDEX_FIND] = "SELECT seq FROM archive_owner WHERE owner=?1 AND id=?2",
+	[SQL_LOG_PEER] = "SELECT peer FROM archive_log WHERE seq=?1",
+	[SQL_LOG_SET] = "UPDATE archive_log SET stanza=?2 WHERE seq=?1",
+	[SQL_LOG_DEL] = "DELETE FROM archive_log WHERE seq=?1",
+	[SQL_DEL_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id=?2",
+	[SQL_DEL_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND peer=?3 AND id=?2",
 	[SQL_TRIM_LOG] = "DELETE FROM archive_log WHERE seq IN (SELECT seq FROM archive_owner WHERE owner=?1 AND id<?2)",
-	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND id<?2",
+	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE (owner,peer,id) IN (SELECT l.owner,l.peer,l.id FROM archive_owner o"
+			  " JOIN archive_log l ON l.seq=o.seq WHERE o.owner=?1 AND o.id<?2)",
+	[SQL_TRIM_PEERS] = "DELETE FROM archive_peer WHERE owner=?1",
 	[SQL_TRIM_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id<?2",
 #define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3 AND seq<=?6"
 #define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3 AND seq<=?6"
@@ -61,6 +68,8 @@ static const char *const texts[SQL_N] = {
 #undef PEER
 	[SQL_FIRST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id LIMIT 1",
 	[SQL_LAST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id DESC LIMIT 1",
+	[SQL_NEXT_OWNER] = "SELECT owner,id FROM archive_owner WHERE owner>?1 ORDER BY owner,id LIMIT 1",
+	[SQL_NAME_TEXT] = "SELECT name FROM name WHERE id=?1",
 };
 
 /* Result codes that mean something to the store; all others are -EIO. */
@@ -199,7 +208,8 @@ static int pragmas(sqlite3 *db, bool writer)
 		rc = sql_exec(db, "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0");
 	if (!rc && writer)
 		rc = sql_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864");
+				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
+				  "PRAGMA secure_delete=FAST");
 	if (!rc && !writer)
 		rc = sql_exec(db, "PRAGMA query_only=1");
 	return rc;
@@ -318,7 +328,7 @@ static void reader_close(struct store_reader *r)
 static int begin(struct store_db *db)
 {
 	db->names_added = false;
-	db->added.n = 0;
+	db->added.n = db->removed.n = 0;
 	return sql_run_id(&db->sql, SQL_BEGIN_WRITE);
 }
 
@@ -353,5 +363,5 @@ const struct store_backend store_sqlite = {
 	.open = db_open, .close = db_close,
 	.begin = begin, .apply = sqlite_apply, .commit = commit, .rollback = rollback, .tidy = tidy,
 	.reader_open = reader_open, .reader_close = reader_close,
-	.get = sqlite_get, .list = sqlite_list, .query = sqlite_query, .backup = sqlite_backup,
+	.get = sqlite_get, .list = sqlite_list, .query = sqlite_query, .owners = sqlite_owners, .backup = sqlite_backup,
 };

@@ -15,7 +15,7 @@ enum {
 	ARGS_MAX = 4 * STORE_KEY_MAX + STORE_PAGE_MAX * 8,
 };
 
-enum read_kind { READ_GET, READ_LIST, READ_QUERY };
+enum read_kind { READ_GET, READ_LIST, READ_QUERY, READ_OWNERS };
 
 /* A read on its way there and back; embedded mail first. The copied arguments follow it in memory. */
 struct read {
@@ -92,8 +92,22 @@ static void read_discard(struct mail *m)
 
 static const struct mail_kind read_mail_kind = { "store.read", read_handle, read_discard, true };
 
-static void read_run(const struct store_backend *be, struct store_reader *h, struct read *r)
+static int run_query(const struct store *s, struct store_reader *h, struct read *r)
 {
+	struct archive_filter f;
+	int rc;
+
+	archive_filter_init(&f, &r->query, s->text);
+	r->page.page.total = -1;
+	rc = s->backend->query(h, &r->query, &f, &r->page);
+	archive_filter_fini(&f);
+	return rc;
+}
+
+static void read_run(const struct store *s, struct store_reader *h, struct read *r)
+{
+	const struct store_backend *be = s->backend;
+
 	switch (r->kind) {
 	case READ_GET:
 		r->status = be->get(h, r->range.owner, r->range.kind, r->key, &r->items);
@@ -101,9 +115,11 @@ static void read_run(const struct store_backend *be, struct store_reader *h, str
 	case READ_LIST:
 		r->status = be->list(h, &r->range, &r->items);
 		break;
+	case READ_OWNERS:
+		r->status = be->owners(h, r->range.after, r->range.limit, &r->items);
+		break;
 	case READ_QUERY:
-		r->page.page.total = -1;
-		r->status = be->query(h, &r->query, &r->page);
+		r->status = run_query(s, h, r);
 		break;
 	}
 	if (r->status && r->status != -ENOENT)
@@ -130,7 +146,7 @@ void *store_reader_main(void *arg)
 		s->reads_n--;
 		s->reads_run++;
 		pthread_mutex_unlock(&s->lock);
-		read_run(s->backend, t->handle, r);
+		read_run(s, t->handle, r);
 		store_post(r->from, &r->mail);
 		pthread_mutex_lock(&s->lock);
 		s->reads_run--;
@@ -165,7 +181,8 @@ static int submit(struct store *s, struct read *r)
 		read_free(r);
 		return -ENOBUFS;
 	}
-	r->seq = s->touched[store_bucket(r->kind == READ_QUERY ? r->query.owner : r->range.owner)];
+	if (r->kind != READ_OWNERS)
+		r->seq = s->touched[store_bucket(r->kind == READ_QUERY ? r->query.owner : r->range.owner)];
 	q = r->seq > s->finished ? &s->waiting : &s->ready;
 	*q->tail = r;
 	q->tail = &r->next;
@@ -216,18 +233,31 @@ int store_list(struct store *s, struct shard *from, const struct store_range *ra
 	return submit(s, r);
 }
 
+int store_owners(struct store *s, struct shard *from, struct str cursor, uint32_t limit, store_items_fn *done, void *arg)
+{
+	struct read *r = read_new(READ_OWNERS, from, arg, cursor.n + 1);
+	size_t used = 0;
+
+	r->range.after = keep(r, &used, cursor);
+	r->range.limit = limit;
+	r->on_items = done;
+	return submit(s, r);
+}
+
 int store_query(struct store *s, struct shard *from, const struct archive_query *q, archive_fn *done, void *arg)
 {
 	size_t ids_bytes = (size_t)q->ids_n * sizeof(uint64_t), used = ids_bytes;
 	struct read *r;
 
 	must(q->limit <= STORE_PAGE_MAX && q->ids_n <= STORE_PAGE_MAX);
-	r = read_new(READ_QUERY, from, arg, ids_bytes + q->owner.n + q->with.n + 2);
+	r = read_new(READ_QUERY, from, arg, ids_bytes + q->owner.n + q->with.n + q->text.n + q->message_id.n + 4);
 	r->query = *q;
 	if (q->ids_n) /* first, where it is aligned */
 		r->query.ids = memcpy(r->bytes, q->ids, ids_bytes);
 	r->query.owner = keep(r, &used, q->owner);
 	r->query.with = keep(r, &used, q->with);
+	r->query.text = keep(r, &used, q->text);
+	r->query.message_id = keep(r, &used, q->message_id);
 	r->on_page = done;
 	return submit(s, r);
 }

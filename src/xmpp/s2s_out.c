@@ -27,7 +27,7 @@ void s2s_out_open(struct s2s_pair *p, int fd, const struct resolver_place *place
 	}
 	st->direct = true;
 	ctx = s->shared->client_tls();
-	rc = ctx ? tls_peer_connect(c, ctx, p->remote, place) : -1;
+	rc = ctx ? tls_peer_connect(c, ctx, p->local, p->remote, place) : -1;
 	tls_ctx_unref(ctx);
 	if (rc)
 		s2s_close(st, S2S_END_LOST, "TLS cannot begin");

@@ -313,7 +313,7 @@ void s2s_start_tls(struct s2s_stream *st, struct tls_ctx *ctx)
 
 	/* RFC 6120 §5.4.3.3: bytes behind the plain part were not sent by whom we will know then. */
 	if (ctx && !xml_reader_rest_input(st->reader).n)
-		rc = st->outgoing ? tls_peer_connect(st->conn, ctx, st->remote, place) : conn_start_tls(st->conn, ctx);
+		rc = st->outgoing ? tls_peer_connect(st->conn, ctx, st->local, st->remote, place) : conn_start_tls(st->conn, ctx);
 	tls_ctx_unref(ctx);
 	st->opened = false;
 	st->state = S2S_OPENING;
