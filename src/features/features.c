@@ -25,10 +25,6 @@ extern const struct feature feature_second_factor;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
 extern const struct feature feature_upload;
-extern const struct feature feature_access, feature_archive, feature_blocking, feature_carbons, feature_commands,
-	feature_component, feature_csi, feature_disco, feature_ephemeral, feature_invite, feature_messaging, feature_muc,
-	feature_ping, feature_pubsub, feature_push, feature_register, feature_retention, feature_retract, feature_roster,
-	feature_second_factor, feature_session_legacy, feature_small, feature_upload;
 
 const struct feature *const features[] = {
 	&feature_messaging,
