@@ -2,7 +2,7 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_ephemeral, feature_invite,
+extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_ephemeral, feature_inbox, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_retention, feature_retract, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
@@ -16,6 +16,7 @@ const struct feature *const features[] = {
 	&feature_retract,
 	&feature_ephemeral,
 	&feature_retention,
+	&feature_inbox,
 	&feature_blocking,
 	&feature_disco,
 	&feature_small,

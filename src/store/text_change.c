@@ -124,7 +124,7 @@ static int change_block(struct change *c, struct buf *data, struct buf *out)
 {
 	struct text_terms drop = rest(&c->drop, c->dropped), add = rest(&c->add, c->added);
 	uint32_t term = !add.n || (drop.n && drop.v[0] < add.v[0]) ? drop.v[0] : add.v[0];
-	int64_t key, end;
+	int64_t key = TEXT_META, end = 0;
 	int rc = read_block(c, term, &key, data);
 
 	if (!rc)
