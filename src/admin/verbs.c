@@ -249,6 +249,27 @@ int verb_user_passwd(const struct cli *c)
 	return code;
 }
 
+int verb_user_totp(const struct cli *c)
+{
+	json_t *answer;
+	int code;
+
+	if (strcmp(c->words[0], "off") != 0) {
+		cli_error("usage: anser user totp off NAME; its owner turns the second factor on");
+		return CLI_USAGE;
+	}
+	code = ask_once(c, json_pack("{s:s, s:s}", "command", "user totp off", "name", c->words[1]), false, &answer);
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
+/* The optional word HOST. */
+static const char *host_word(const struct cli *c)
+{
+	return c->words_n ? c->words[0] : "";
+}
+
 int verb_user_list(const struct cli *c)
 {
 	struct office o = { .cli = c };
@@ -260,7 +281,7 @@ int verb_user_list(const struct cli *c)
 		json_t *answer, *users, *user;
 		size_t i;
 
-		code = ask(&o, json_pack("{s:s, s:s}", "command", "user list", "after", after), false, &answer);
+		code = ask(&o, json_pack("{s:s, s:s, s:s}", "command", "user list", "host", host_word(c), "after", after), false, &answer);
 		if (code)
 			break;
 		users = json_object_get(answer, "users");
@@ -312,7 +333,7 @@ int verb_user_delete(const struct cli *c)
 int verb_invite(const struct cli *c)
 {
 	json_t *answer;
-	int code = ask_once(c, json_pack("{s:s}", "command", "invite"), true, &answer);
+	int code = ask_once(c, json_pack("{s:s, s:s}", "command", "invite", "host", host_word(c)), true, &answer);
 
 	if (code)
 		return code;

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 
 #include "app/config_file.h"
+#include "app/hosting.h"
 #include "app/options.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "core/component.h"
 #include "proto/xmpp/jid.h"
 
 enum { SENTENCE_MAX = 600, NAME_MAX_BYTES = 100 };
@@ -49,6 +51,27 @@ static int normalise_domain(struct config *c, char *err, size_t err_n)
 	return status;
 }
 
+static int check_hosts(const struct config *c, char *err, size_t err_n)
+{
+	struct str names[HOSTS_MAX];
+	struct arena a;
+	int n;
+
+	arena_init(&a);
+	n = hosting_list(c, &a, names, err, err_n);
+	arena_fini(&a);
+	return n < 0 ? n : 0;
+}
+
+static int check_components(const struct config *c, char *err, size_t err_n)
+{
+	struct components *cs = NULL;
+	int status = components_new(c, &cs, err, err_n);
+
+	components_free(cs);
+	return status;
+}
+
 struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 {
 	struct config *c = options_new();
@@ -62,6 +85,10 @@ struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 		status = options_check(c, err, err_n);
 	if (!status)
 		status = normalise_domain(c, err, err_n);
+	if (!status)
+		status = check_hosts(c, err, err_n);
+	if (!status)
+		status = check_components(c, err, err_n);
 	if (status) {
 		config_free(c);
 		return NULL;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/hosting.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -14,7 +15,10 @@
 #include "core/roster.h"
 #include "features/features.h"
 #include "http/http_server.h"
+#include "net/fetch.h"
+#include "xmpp/bosh.h"
 #include "xmpp/c2s.h"
+#include "xmpp/component.h"
 #include "xmpp/websocket.h"
 
 enum { STOP_POLL_MS = 5 };
@@ -25,7 +29,6 @@ struct wiring {
 	struct old_tls *old; /* those before, until the end: a shard may just be taking a reference */
 	struct files *files;
 	struct http_config http;	/* of the start or the last reload; shards keep copies */
-	char *muc, *upload, *pubsub;
 	atomic_int unflushed; /* shards that wait for the store at the end */
 };
 
@@ -53,6 +56,12 @@ static void on_plain(struct shard *s, struct conn *c, void *arg)
 {
 	(void)arg;
 	c2s_accept(s, c, false, current_tls);
+}
+
+static void on_component(struct shard *s, struct conn *c, void *arg)
+{
+	(void)arg;
+	component_accept(s, c);
 }
 
 /* One TLS port serves both protocols: ALPN decides (XEP-0368), and without ALPN the port does. */
@@ -108,31 +117,22 @@ static void on_shard_start(struct shard *s)
 
 	core_start(s, &app->wiring->env);
 	http_start(s, &app->wiring->http);
+	if (s->index == 0)
+		hosting_keep(&app->hosts, app->store, s);
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
+	serve(app->component, s, on_component, NULL);
 }
 
-static struct str host(const char *label, struct str domain, char **own)
+static void on_kick(void *arg, struct str bare)
 {
-	size_t n = strlen(label) + 1 + domain.n;
-
-	*own = mem_alloc(n + 1);
-	memcpy(*own, label, strlen(label));
-	(*own)[strlen(label)] = '.';
-	memcpy(*own + strlen(label) + 1, domain.p, domain.n);
-	(*own)[n] = '\0';
-	return (struct str){ *own, n };
+	user_gone(arg, bare);
 }
 
-static void on_kick(void *arg, struct str node)
+static void on_created(void *arg, struct str bare)
 {
-	struct env *env = arg;
-	struct arena a;
-
-	arena_init(&a);
-	user_forget(env, jid_make(&a, node, env->domain, STR_NONE).full);
-	arena_fini(&a);
+	user_forget(arg, bare);
 }
 
 /* The new account's roster names its inviter already; the other side follows here. */
@@ -141,17 +141,22 @@ static void on_registered(struct shard *s, struct str inviter, struct str jid)
 	roster_befriend(s->core->env, inviter, jid);
 }
 
+static void on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
+{
+	bosh_request(s, exchange, peer, body, http_bosh_answer);
+}
+
 static void http_fill(struct app *app, const struct config *c)
 {
 	struct wiring *w = app->wiring;
 
 	w->http = (struct http_config){
 		.accounts = &app->accounts,
+		.hosts = &app->hosts,
 		.store = app->store,
 		.pool = app->pool,
 		.files = w->files,
 		.domain = w->env.domain,
-		.muc = w->env.muc_domain,
 		.name = str_of(config_str(c, "server.name")),
 		.web_url = w->env.web_url,
 		.registration_open = config_bool(c, "registration.open"),
@@ -161,6 +166,10 @@ static void http_fill(struct app *app, const struct config *c)
 		.upload_max_bytes = (uint64_t)config_int(c, "upload.max_bytes"),
 		.upload_quota_bytes = (uint64_t)config_int(c, "upload.quota_bytes"),
 		.on_websocket = websocket_accept,
+		.on_bosh = config_bool(c, "bosh.enabled") ? on_bosh : NULL,
+		.addresses = str_of(config_str(c, "web.addresses")),
+		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
+		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};
 }
@@ -182,16 +191,17 @@ int wiring_start(struct app *app)
 	env->store = app->store;
 	env->pool = app->pool;
 	env->accounts = &app->accounts;
+	env->hosts = &app->hosts;
+	env->components = app->components;
 	env->config = app->config;
 	env->domain = app->accounts.domain;
-	env->muc_domain = host("conference", env->domain, &w->muc);
-	env->upload_domain = host("upload", env->domain, &w->upload);
-	env->pubsub_domain = host("pubsub", env->domain, &w->pubsub);
 	env->web_url = str_of(app->web_url);
 	env->features = features;
+	env->fetcher = fetcher_new(&(struct fetch_config){ .allow_private = config_bool(app->config, "fetch.allow_private"),
+		.ca_file = config_str(app->config, "fetch.ca") });
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
-	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
+	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_created };
 	return shards_start(&app->shards, on_shard_start);
 }
 
@@ -199,6 +209,8 @@ static void on_reload(struct shard *s, struct mail *m)
 {
 	free(m);
 	http_configure(s, &app_of(s)->wiring->http);
+	if (s->index == 0)
+		hosting_keep(&app_of(s)->hosts, app_of(s)->store, s);
 }
 
 static const struct mail_kind MAIL_RELOAD = { .name = "reload", .handle = on_reload, .must_arrive = true };
@@ -227,6 +239,7 @@ void wiring_reload(struct app *app, const struct config *config, struct tls_ctx 
 	atomic_store(&app->wiring->env.config, config);
 	if (tls)
 		replace_tls(app->wiring, tls);
+	hosting_add(&app->hosts, config);
 	http_fill(app, config);
 	post_all(app, &MAIL_RELOAD);
 }
@@ -240,7 +253,9 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s, s);
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
+	listener_stop(app->component, s);
 	core_shutdown(s->core);
+	bosh_stop(s);
 	http_stop(s);
 }
 
@@ -276,10 +291,24 @@ static void on_flush(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
 
+/* Rooms take leave of those in other shards while all of them still listen. */
+static void on_goodbye(struct shard *s, struct mail *m)
+{
+	free(m);
+	core_goodbye(s->core);
+	atomic_fetch_sub(&app_of(s)->wiring->unflushed, 1);
+}
+
+static const struct mail_kind MAIL_GOODBYE = { .name = "goodbye", .handle = on_goodbye, .must_arrive = true };
+
 void wiring_stop(struct app *app, int max_ms)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
 
+	atomic_store(&app->wiring->unflushed, app->shards.n);
+	post_all(app, &MAIL_GOODBYE);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
 	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
 	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)
@@ -289,14 +318,13 @@ void wiring_stop(struct app *app, int max_ms)
 	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
 	shards_stop(&app->shards);
+	fetcher_free(app->wiring->env.fetcher);
 	for (int i = 0; i < app->shards.n; i++) {
+		bosh_fini(app->shards.v[i]);
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}
 	files_close(app->wiring->files);
-	free(app->wiring->muc);
-	free(app->wiring->upload);
-	free(app->wiring->pubsub);
 	tls_ctx_unref(atomic_load(&app->wiring->tls));
 	while (app->wiring->old) {
 		struct old_tls *old = app->wiring->old;

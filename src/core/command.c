@@ -12,7 +12,7 @@ static bool may_run(const struct iq *iq, const struct command *cmd)
 
 	if (!asker || !(cmd->targets & iq->target))
 		return false;
-	return !cmd->admin_only || asker->admin;
+	return !cmd->admin_only || (asker->admin && session_is_full(iq->session));
 }
 
 /* Walks all rows: returns the one behind *f and *i that the asker may run. */

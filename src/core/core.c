@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/caps.h"
+#include "core/component.h"
+#include "core/delegation.h"
 #include "core/ephemeral.h"
 #include "core/feature.h"
 #include "core/session.h"
@@ -54,6 +57,13 @@ static id_t64 *sessions_of(struct core *c, size_t *out_n)
 	return (id_t64 *)(void *)ids.p;
 }
 
+void core_goodbye(struct core *c)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && (*f)->service->goodbye)
+			(*f)->service->goodbye(c);
+}
+
 void core_shutdown(struct core *c)
 {
 	struct session *s;
@@ -80,6 +90,9 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	asks_free(c);
+	caps_free(c);
+	delegation_free(c);
+	receipts_flush(c);
 	ephemeral_free(c);
 	retention_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
@@ -91,16 +104,30 @@ void core_free(struct core *c)
 
 bool core_is_local(const struct core *c, struct str domain)
 {
-	const struct env *e = c->env;
+	return core_host(c, domain) || core_service(c, domain) || core_component(c, domain);
+}
 
-	return str_eq(domain, e->domain) || core_service(c, domain) != NULL;
+struct host *core_host(const struct core *c, struct str domain)
+{
+	return hosts_find(c->env->hosts, domain);
+}
+
+struct host *core_host_of(const struct core *c, struct str domain)
+{
+	struct host *host = core_host(c, domain);
+	struct str rest;
+
+	if (host)
+		return host;
+	str_cut(domain, '.', &rest);
+	return core_service(c, domain) ? core_host(c, rest) : NULL;
 }
 
 const struct service *core_service(const struct core *c, struct str domain)
 {
 	struct str rest, label = str_cut(domain, '.', &rest);
 
-	if (!str_eq(rest, c->env->domain))
+	if (!core_host(c, rest))
 		return NULL;
 	for (const struct feature *const *f = c->env->features; *f; f++)
 		if ((*f)->service && str_is(label, (*f)->service->label))

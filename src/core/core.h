@@ -3,14 +3,16 @@
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
-#include "account/account.h"
+#include "account/host.h"
 #include "base/config.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "loop/shard.h"
 #include "proto/xmpp/stanza.h"
 
+struct components;
 struct feature;
+struct fetcher;
 struct user;
 struct session;
 
@@ -18,6 +20,7 @@ enum {
 	STANZA_BYTES_MAX = 256 << 10, /* XEP-0478 says so to clients */
 	STANZA_BYTES_MAX_UNAUTH = 16 << 10,
 	SESSIONS_PER_USER_MAX = 64,
+	RECEIPTS_PER_MAIL = 64,
 	USER_IDLE_MS = 60000, /* an account without sessions leaves memory after this */
 };
 
@@ -31,10 +34,13 @@ struct env {
 	struct shards *shards;
 	struct store *store;
 	struct pool *pool;
-	struct accounts *accounts;
+	struct accounts *accounts; /* of the main host; those of another: core_host(...)->accounts */
+	struct hosts *hosts;
+	struct components *components; /* of core/component.h; NULL: none */
 	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
-	struct str domain, muc_domain, upload_domain, pubsub_domain;
-	struct str web_url; /* "https://host:8443", for invitations and slots */
+	struct str domain;  /* the main host's: for what concerns the process, never for an account or a service */
+	struct str web_url; /* of the main host, "https://host:8443" */
+	struct fetcher *fetcher; /* net/fetch.h; NULL: this process asks nobody */
 	const struct feature *const *features; /* NULL-terminated */
 };
 
@@ -60,11 +66,15 @@ struct core {
 	struct list asks_open;
 	bool asking;	     /* one is being sent: an answer that comes at once waits for the next turn */
 	struct buf scratch;  /* heads of stanzas while they are written */
+	struct receipt_mail *receipts[SHARDS_MAX]; /* XEP-0198: what is durable, for sessions of other shards; sent at the turn's end */
+	struct deferred receipts_due;
 	void *slot[CORE_SLOTS];
 };
 
 /* In each shard's thread, when env is complete. */
 struct core *core_start(struct shard *s, struct env *env);
+/* Services take leave; in each shard's thread, in all before core_shutdown in any. */
+void core_goodbye(struct core *c);
 /* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);
@@ -77,7 +87,11 @@ static inline struct arena *core_arena(struct core *c)
 {
 	return &c->shard->arena;
 }
-/* Is this address one of this server's: the domain or one of its services? */
+/* The host of this domain, or NULL. */
+struct host *core_host(const struct core *c, struct str domain);
+/* The host whose domain or service this is, or NULL. */
+struct host *core_host_of(const struct core *c, struct str domain);
+/* Is this address one of this server's: a host's domain, one of its services, a component? */
 bool core_is_local(const struct core *c, struct str domain);
 struct service;
 /* The service with this host name, or NULL. */

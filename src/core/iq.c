@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/ask.h"
+#include "core/delegation.h"
 #include "core/feature.h"
 #include "proto/xmpp/ns.h"
 
@@ -77,8 +78,9 @@ struct iq *iq_wake(struct iq_held *h)
 	struct core *c = h->iq.core;
 	struct xml *el;
 
-	h->st.el = NULL; /* of an earlier turn, if it was awake before */
+	h->st.el = NULL; /* an earlier turn's tree is gone with its arena */
 	el = stanza_tree(&h->st, core_arena(c));
+
 	h->iq.st = &h->st;
 	h->iq.el = el ? xml_child_any(el) : NULL;
 	h->iq.session = h->session_id ? session_get(c, h->session_id) : NULL;
@@ -125,7 +127,7 @@ void iq_dispatch(struct core *c, struct session *from_session, struct user *u, s
 {
 	struct iq iq = { .core = c, .session = from_session, .user = u, .st = st, .target = target };
 
-	if (!read_request(&iq))
+	if (!read_request(&iq) || delegation_take(&iq))
 		return;
 	for (const struct feature *const *f = c->env->features; *f; f++) {
 		const struct iq_route *r = find_in((*f)->iq, &iq);

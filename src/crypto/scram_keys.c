@@ -9,19 +9,28 @@ static struct str bytes(const uint8_t *p, size_t n)
 	return (struct str){ (const char *)p, n };
 }
 
-void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)
+void scram_keys_of_salted(enum hash_alg alg, uint32_t iterations, const uint8_t *salt, const uint8_t *salted, struct scram_keys *out)
 {
-	uint8_t salted[HASH_MAX], client_key[HASH_MAX];
+	struct scram_keys k = { .alg = alg, .iterations = iterations };
+	uint8_t client_key[HASH_MAX];
 	size_t n = hash_size(alg);
 
-	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
-	memcpy(out->salt, salt, sizeof(out->salt));
-	pbkdf2(alg, password, bytes(out->salt, sizeof(out->salt)), iterations, salted);
+	memcpy(k.salt, salt, sizeof(k.salt)); /* which may lie in *out */
 	hmac(alg, bytes(salted, n), STR("Client Key"), client_key);
-	hash(alg, bytes(client_key, n), out->stored_key);
-	hmac(alg, bytes(salted, n), STR("Server Key"), out->server_key);
-	wipe(salted, sizeof(salted));
+	hash(alg, bytes(client_key, n), k.stored_key);
+	hmac(alg, bytes(salted, n), STR("Server Key"), k.server_key);
+	*out = k;
 	wipe(client_key, sizeof(client_key));
+	wipe(&k, sizeof(k));
+}
+
+void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)
+{
+	uint8_t salted[HASH_MAX];
+
+	pbkdf2(alg, password, bytes(salt, SCRAM_SALT_BYTES), iterations, salted);
+	scram_keys_of_salted(alg, iterations, salt, salted, out);
+	wipe(salted, sizeof(salted));
 }
 
 void scram_keys_derive(enum hash_alg alg, uint32_t iterations, struct str password, struct scram_keys *out)

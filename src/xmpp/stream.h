@@ -41,6 +41,10 @@ struct stream_link {
 	bool (*take)(struct stream *st, struct arena *a);
 	void (*keep)(struct stream *st);
 	bool websocket;
+	/* A transport without a connection of its own (BOSH): st->conn is NULL. All NULL otherwise. */
+	size_t (*pending)(struct stream *st); /* bytes that wait for the client */
+	struct str (*peer)(const struct stream *st);
+	void (*move)(struct stream *st, struct shard *to); /* at the end of the turn; there it calls stream_moved */
 };
 
 struct stream {
@@ -48,6 +52,7 @@ struct stream {
 	struct conn *conn;
 	struct core *core;
 	struct core_link in_core;
+	struct host *host;	/* that the stream is for: `to` of its head */
 	struct session *session;
 	struct auth *auth;	/* an exchange under way */
 	struct timer timer;	/* authentication time, then idle */
@@ -63,6 +68,11 @@ struct stream {
 	bool dead;		/* the transport is gone; freed when busy ends */
 	bool pinged;		/* asked for a sign of life */
 	bool sasl2;
+	bool continued;		/* SASL2 asked for a task: there is no second try on this stream (XEP-0388 §4.8) */
+	bool named;		/* the stream head names an address of this server, which may be an account */
+	uint8_t algs_lacking;	/* hashes that its password has no keys for, 1 << enum hash_alg */
+	char config[24];	/* XEP-0509: version of the features */
+	char app[20];		/* signed in with this application password: may not change how the account is opened; empty: none */
 	char *node;		/* authenticated localpart */
 	char *client;		/* user-agent id of SASL2; NULL */
 	char *from;		/* bare JID that the stream head names; NULL: none */
@@ -93,6 +103,9 @@ void stream_wait(struct stream *st);
 bool stream_woken(struct stream *st);
 /* After a step that ended waiting: hands queued input over. */
 void stream_proceed(struct stream *st);
+
+struct str stream_peer(const struct stream *st); /* the client's address as text */
+void stream_moved(struct stream *st, struct shard *s); /* it has arrived in its user's shard */
 
 /* Authentication succeeded for st->node: moves to the user's shard, then go_on runs there. */
 void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st));

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A room's life: loaded when somebody addresses it, kept while somebody is inside, and what of it is stored.
  *   owner room   kind "room"   key "config"   form of muc#roomconfig       key "subject"  8 bytes ms (little endian), stanza_pack
- *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason
+ *                              key "affilfloor" oldest version of XEP-0463 that is known (versions.c)
+ *                              key "vcard"  XEP-0486, XML
+ *                kinds "hat", "hatted": hats.c; "apply": register.c; "voice": voice.c
+ *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason, U+0001, version
  *   owner host   kind "room"   key node       "P", or for a temporary room "T" and the ms of its creation
- *                kind "public" key node       name, for rooms that are listed */
+ *                kind "public" key node       for rooms that are listed: directory.h */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -12,8 +15,9 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/parcel.h"
-#include "features/muc/muc.h"
+#include "features/muc/directory.h"
 #include "proto/xmpp/form.h"
+#include "proto/xmpp/look.h"
 #include "proto/xmpp/ns.h"
 
 
@@ -33,24 +37,25 @@ enum affil room_affil_of(const struct room *r, struct jid j)
 	return e ? e->affil : AFFIL_NONE;
 }
 
-static void affil_free(struct room *r, struct affil_entry *e)
-{
-	if (e->nick)
-		map_del(&r->reserved, str_of(e->nick));
-	map_del(&r->affils, e->jid);
-	free(e->nick);
-	free(e->reason);
-	free(e);
-}
-
 static void affil_nick(struct room *r, struct affil_entry *e, struct str nick)
 {
-	if (e->nick)
-		map_del(&r->reserved, str_of(e->nick));
+	if (e->look && map_get(&r->reserved, str_of(e->look)) == e)
+		map_del(&r->reserved, str_of(e->look));
 	free(e->nick);
+	free(e->look);
 	e->nick = nick.n ? str_dup(nick) : NULL;
-	if (e->nick)
-		map_put(&r->reserved, str_of(e->nick), e);
+	e->look = nick.n ? str_dup(nick_look(core_arena(r->core), nick)) : NULL;
+	if (e->look && !map_get(&r->reserved, str_of(e->look)))
+		map_put(&r->reserved, str_of(e->look), e);
+}
+
+static void affil_free(struct room *r, struct affil_entry *e)
+{
+	affil_nick(r, e, STR_NONE);
+	map_del(&r->affils, e->jid);
+	free(e->reason);
+	free(e->id);
+	free(e);
 }
 
 int room_set_affil(struct room *r, struct str bare, enum affil to, struct str nick, struct str reason)
@@ -80,12 +85,16 @@ int room_set_affil(struct room *r, struct str bare, enum affil to, struct str ni
 
 static void load_affil(struct room *r, struct str key, struct str value)
 {
-	struct str nick, reason;
+	struct str nick, reason, version;
+	uint64_t ver;
 
 	if (value.n < 1 || value.p[0] < '0' + AFFIL_OUTCAST || value.p[0] > '0' + AFFIL_OWNER)
 		return;
+	value = str_cut(value, '\x01', &version); /* no such character is in XML */
 	nick = str_cut((struct str){ value.p + 1, value.n - 1 }, '\n', &reason);
 	room_set_affil(r, key, (enum affil)(value.p[0] - '0'), nick, reason);
+	if (version.n && !str_u64(version, UINT64_MAX, &ver))
+		versions_load(r, key, (enum affil)(value.p[0] - '0'), ver);
 }
 
 /* ---- storing ---- */
@@ -99,8 +108,8 @@ struct store_batch *room_batch(struct store_batch **b)
 
 static void put_affil(struct room *r, struct store_batch *b, const struct affil_entry *e)
 {
-	struct str value = arena_printf(core_arena(r->core), "%d%s\n%s", (int)e->affil, e->nick ? e->nick : "",
-		e->reason ? e->reason : "");
+	struct str value = arena_printf(core_arena(r->core), "%d%s\n%s\x01%llu", (int)e->affil, e->nick ? e->nick : "",
+		e->reason ? e->reason : "", (unsigned long long)e->ver);
 
 	store_put(b, r->jid.full, STR("affil"), e->jid, value);
 }
@@ -108,11 +117,15 @@ static void put_affil(struct room *r, struct store_batch *b, const struct affil_
 void room_save_affil(struct room *r, struct store_batch **b, struct str bare)
 {
 	struct affil_entry *e = map_get(&r->affils, bare);
+	uint64_t ver = versions_gone(r, bare);
 
 	if (!r->saved)
 		return;
 	if (e)
 		put_affil(r, room_batch(b), e);
+	else if (ver)
+		store_put(room_batch(b), r->jid.full, STR("affil"), bare,
+			arena_printf(core_arena(r->core), "%d\n\x01%llu", (int)AFFIL_NONE, (unsigned long long)ver));
 	else
 		store_del(room_batch(b), r->jid.full, STR("affil"), bare);
 }
@@ -176,7 +189,7 @@ static void list_room(struct room *r, struct store_batch *b)
 		r->cfg.persistent ? STR("P")
 				  : arena_printf(core_arena(r->core), "T%llu", (unsigned long long)r->created_ms));
 	if (r->cfg.public)
-		store_put(b, host, STR("public"), node, room_title(r));
+		store_put(b, host, STR("public"), node, directory_row(r));
 	else
 		store_del(b, host, STR("public"), node);
 }
@@ -193,11 +206,16 @@ void room_save(struct room *r, struct store_batch **out)
 	r->saved = r->cfg.persistent;
 	if (was && !r->saved)
 		store_del_all(b, r->jid.full, STR_NONE, STR_NONE);
+	avatar_saved(r, b, was);
 	if (!r->saved)
 		return;
 	put_config(r, b);
 	if (was)
 		return;
+	versions_save(r, b);
+	hats_save(r, b);
+	applicants_save(r, b);
+	voices_save(r, b);
 	while (map_next(&r->affils, &pos, &key, &value))
 		put_affil(r, b, value);
 	room_save_subject(r, out);
@@ -206,30 +224,51 @@ void room_save(struct room *r, struct store_batch **out)
 static void on_committed(struct shard *s, void *arg, int status)
 {
 	struct iq_held *held = arg;
+	struct xml *child;
 
-	(void)s;
 	if (status)
 		log_error("muc.not_stored", "error=%d next=\"who asked gets an error\"", -status);
 	if (!held)
 		return;
 	if (status)
 		iq_error(iq_wake(held), ERR_RESOURCE_CONSTRAINT, "The change could not be stored.");
-	else
+	else if (!held->arg || xml_parse(shard_arena(s), str_of(held->arg), &child))
 		iq_result(iq_wake(held), NULL);
+	else
+		iq_result(iq_wake(held), child);
+	free(held->arg);
 	iq_held_free(held);
 }
 
 void room_commit(struct room *r, struct store_batch *b, struct iq *iq)
 {
+	room_commit_with(r, b, iq, NULL);
+}
+
+static char *text_of(const struct xml *el)
+{
+	struct buf b = { 0 };
+	char *text;
+
+	if (!el)
+		return NULL;
+	xml_write(&b, el, STR_NONE);
+	text = str_dup(buf_view(&b));
+	buf_free(&b);
+	return text;
+}
+
+void room_commit_with(struct room *r, struct store_batch *b, struct iq *iq, struct xml *child)
+{
 	struct iq_held *held = NULL;
 
 	if (!b) {
 		if (iq)
-			iq_result(iq, NULL);
+			iq_result(iq, child);
 		return;
 	}
 	if (iq)
-		held = iq_hold(iq, NULL);
+		held = iq_hold(iq, text_of(child));
 	if (store_commit(r->core->env->store, r->core->shard, b, on_committed, held))
 		on_committed(r->core->shard, held, -ENOBUFS);
 }
@@ -254,10 +293,14 @@ void room_create(struct room *r, struct jid owner)
 	r->state = ROOM_LOCKED;
 	r->created_ms = clock_wall_ms();
 	room_set_affil(r, owner.full, AFFIL_OWNER, STR_NONE, STR_NONE);
+	versions_loaded(r);
 	r->lock.on_time = on_lock_time;
 	timer_set(&r->core->shard->loop, &r->lock, MUC_LOCK_MS);
 	/* A crash may have left words of a temporary room of this name. */
 	store_archive_trim(room_batch(&b), r->jid.full, UINT64_MAX);
+	store_del_all(b, r->jid.full, STR_NONE, STR_NONE); /* ... or a grave is there */
+	free(r->grave);
+	r->grave = NULL;
 	store_put(b, jid_domain(r->jid), STR("room"), jid_node(r->jid),
 		arena_printf(core_arena(r->core), "T%llu", (unsigned long long)r->created_ms));
 	room_commit(r, b, NULL);
@@ -282,12 +325,22 @@ static void room_clear(struct room *r)
 		affil_free(r, value);
 	map_fini(&r->affils);
 	map_fini(&r->reserved);
+	versions_free(r);
+	hats_free(r);
+	applicants_free(r);
+	voice_free(r);
+	invited_free(r);
+	departed_free(r);
+	talk_free(r);
+	avatar_free(r);
 	room_config_free(&r->cfg);
 	room_config_default(&r->cfg);
 	room_history_free(r);
 	room_iq_free(r);
 	blob_unref(r->subject);
 	r->subject = NULL;
+	free(r->grave);
+	r->grave = NULL;
 	r->saved = false;
 	r->state = ROOM_ABSENT;
 }
@@ -415,12 +468,15 @@ static void run(struct room *r, struct transit *t)
 	struct parcel *p;
 
 	r->busy = true;
+	if (r->departed)
+		room_departed(r);
 	if (t)
 		take(r, t);
 	while ((p = next_waiting(r))) {
 		take(r, &p->t);
 		parcel_free(p);
 	}
+	end_if_empty(r);
 	r->busy = false;
 	settle(r);
 }
@@ -513,11 +569,24 @@ static void load_item(struct room *r, const struct store_item *item)
 		load_config(r, item->value);
 	else if (str_is(item->kind, "room") && str_is(item->key, "subject"))
 		load_subject(r, item->value);
+	else if (str_is(item->kind, "room") && str_is(item->key, "affilfloor"))
+		str_u64(item->value, UINT64_MAX, &r->affil_floor);
+	else if (str_is(item->kind, "room") && str_is(item->key, "vcard"))
+		avatar_load(r, item->value);
+	else if (str_is(item->kind, "room") && str_is(item->key, "grave"))
+		grave_load(r, item->value);
+	else if (str_is(item->kind, "apply"))
+		applicant_load(r, item->key, item->value);
+	else if (str_is(item->kind, "voice") && item->value.n == 1)
+		voice_load(r, item->key, (enum role)(item->value.p[0] - '0'));
+	else if (str_is(item->kind, "hat") || str_is(item->kind, "hatted"))
+		hats_load(r, item);
 }
 
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct room *r = loading_room(s, arg);
+	char *grave;
 
 	if (!r)
 		return;
@@ -526,9 +595,13 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 	if (status) {
 		load_failed(r);
 	} else if (!r->saved) {
+		grave = r->grave;
+		r->grave = NULL;
 		room_clear(r);
+		r->grave = grave;
 		run(r, NULL);
 	} else {
+		versions_loaded(r);
 		r->pages = 0;
 		ask_rows(r, UINT64_MAX);
 	}
@@ -541,6 +614,7 @@ static struct room *room_new(struct muc *m, struct jid jid)
 	r->muc = m;
 	r->core = m->core;
 	r->jid = jid_dup(jid_bare(jid));
+	list_init(&r->front);
 	room_config_default(&r->cfg);
 	map_put(&m->rooms, r->jid.full, r);
 	metric_add(M_ROOMS_LIVE, 1);
@@ -549,7 +623,7 @@ static struct room *room_new(struct muc *m, struct jid jid)
 
 static struct room *load(struct muc *m, struct jid jid)
 {
-	struct store_range range = { .limit = MUC_AFFILS_MAX + 16 };
+	struct store_range range = { .limit = MUC_ROWS_MAX };
 	struct room *r;
 	char *name;
 
@@ -583,4 +657,20 @@ void muc_stanza(struct muc *m, struct transit *t)
 		wait(r, t);
 	else
 		run(r, t);
+}
+
+void muc_departed(struct muc *m, struct jid room, struct departed *d)
+{
+	struct room *r = map_get(&m->rooms, room.full);
+
+	if (!r)
+		r = load(m, room);
+	if (!r) { /* too many rooms in memory */
+		free(d);
+		return;
+	}
+	d->next = r->departed;
+	r->departed = d;
+	if (r->state != ROOM_LOADING && !r->busy)
+		run(r, NULL);
 }
