@@ -49,6 +49,8 @@
 #define NS_INVITE "urn:xmpp:invite"
 #define NS_COMMANDS "http://jabber.org/protocol/commands"
 #define NS_DATA "jabber:x:data"
+#define NS_DATA_VALIDATE "http://jabber.org/protocol/xdata-validate"
+#define NS_ADMIN "http://jabber.org/protocol/admin"
 #define NS_OOB "jabber:x:oob"
 #define NS_CONFERENCE "jabber:x:conference"
 #define NS_MUC "http://jabber.org/protocol/muc"
