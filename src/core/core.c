@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/ask.h"
 #include "core/feature.h"
 #include "core/session.h"
 #include "core/user.h"
@@ -24,6 +25,7 @@ struct core *core_start(struct shard *s, struct env *env)
 	c->started_ms = clock_mono_ms();
 	list_init(&c->idle_users);
 	list_init(&c->links);
+	list_init(&c->asks_open);
 	s->core = c;
 	for (const struct feature *const *f = env->features; *f; f++)
 		if ((*f)->on_start)
@@ -75,6 +77,7 @@ void core_free(struct core *c)
 {
 	if (!c)
 		return;
+	asks_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);

@@ -19,12 +19,12 @@ enum {
 	STANZA_BYTES_MAX_UNAUTH = 16 << 10,
 	SESSIONS_PER_USER_MAX = 64,
 	USER_IDLE_MS = 60000, /* an account without sessions leaves memory after this */
-	USER_SLOTS = 8,	      /* features that keep something per loaded user */
-	CORE_SLOTS = 8,	      /* features that keep something per shard */
 };
 
-/* Who owns which core->slot. */
-enum core_slot { SLOT_MUC };
+/* Who keeps something per shard: core->slot. */
+enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, CORE_SLOTS };
+/* Who keeps something per loaded user: user->slot. */
+enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOTS };
 
 /* Shared by all shards; read-only after start but for the configuration pointer. */
 struct env {
@@ -56,6 +56,9 @@ struct core {
 	bool closing;	     /* core_shutdown ran */
 	bool ending;	     /* the shard ends: nobody is loaded any more */
 	uint64_t started_ms; /* monotonic */
+	struct ids asks;     /* handle → struct ask: requests of the server's own (core/ask.h) */
+	struct list asks_open;
+	bool asking;	     /* one is being sent: an answer that comes at once waits for the next turn */
 	struct buf scratch;  /* heads of stanzas while they are written */
 	void *slot[CORE_SLOTS];
 };

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/ask.h"
 #include "core/feature.h"
 #include "proto/xmpp/ns.h"
 
@@ -102,13 +103,15 @@ static const struct iq_route *find_in(const struct iq_route *routes, const struc
 	return NULL;
 }
 
-/* Fills the payload. Returns false when st is no request, or a bad one that was answered. */
+/* Fills the payload. Returns false when st is an answer to a request of ours, or a bad request that was answered. */
 static bool read_request(struct iq *iq)
 {
 	struct xml *tree;
 
-	if (iq->st->type != IQ_GET && iq->st->type != IQ_SET)
-		return false; /* an answer to nothing that we asked */
+	if (iq->st->type != IQ_GET && iq->st->type != IQ_SET) {
+		ask_answered(iq->core, iq->st);
+		return false;
+	}
 	tree = stanza_tree(iq->st, core_arena(iq->core));
 	iq->el = tree ? xml_child_any(tree) : NULL;
 	if (!iq->el)

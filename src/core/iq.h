@@ -56,7 +56,7 @@ struct iq_held *iq_hold(struct iq *iq, void *arg);
 struct iq *iq_wake(struct iq_held *held);
 void iq_held_free(struct iq_held *held);
 
-/* Dispatch of requests; results and errors to accounts' bare JIDs go to whoever waits (none yet) and are dropped. */
+/* Dispatch of requests; results and errors go to whoever asked (core/ask.h). */
 void iq_dispatch(struct core *c, struct session *from_session, struct user *u, struct stanza *st, enum iq_target target);
 
 /* A service's own routes (targets TO_SERVER), for requests to its host. */

@@ -18,7 +18,6 @@ enum {
 	RECENT_PAGES = 8, /* of the archive, read back for them after a restart */
 	PREFS_JIDS_MAX = 500,
 	ORIGIN_MAX = 512,
-	SLOT = 0, /* of user->slot */
 };
 
 /* Origin-ids of the last messages that the account sent, as hashes. */
@@ -143,7 +142,7 @@ static enum verdict known(struct transit *t)
 
 static enum verdict check(struct transit *t)
 {
-	struct recent *r = t->user->slot[SLOT];
+	struct recent *r = t->user->slot[USER_SLOT_DEDUP];
 	uint64_t h = key_of(t->st->origin_id, jid_bare_str(t->st->to));
 
 	if (seen(r, h))
@@ -166,7 +165,7 @@ static void on_recent(struct shard *s, void *arg, int status, const struct archi
 	struct asked *q = arg;
 	struct transit *t = q->held;
 	struct user *u = user_find(s->core, jid_bare_str(t->st->from));
-	struct recent *r = u ? u->slot[SLOT] : NULL;
+	struct recent *r = u ? u->slot[USER_SLOT_DEDUP] : NULL;
 
 	if (status)
 		log_warning("archive.recent", "error=%d next=\"retries from before the restart are not recognised\"", -status);
@@ -213,9 +212,9 @@ static enum verdict dedup(struct transit *t)
 
 	if (!t->session || !t->st->origin_id.n || t->st->origin_id.n > ORIGIN_MAX || !archivable(t->st))
 		return PASS;
-	if (!u->slot[SLOT])
-		u->slot[SLOT] = mem_zalloc(sizeof(struct recent));
-	return ((struct recent *)u->slot[SLOT])->loaded ? check(t) : load_recent(t);
+	if (!u->slot[USER_SLOT_DEDUP])
+		u->slot[USER_SLOT_DEDUP] = mem_zalloc(sizeof(struct recent));
+	return ((struct recent *)u->slot[USER_SLOT_DEDUP])->loaded ? check(t) : load_recent(t);
 }
 
 /* ---- queries ---- */
@@ -340,7 +339,7 @@ static void load(struct user *u, struct str key, struct str value)
 static void unload(struct user *u)
 {
 	free((void *)u->mam_prefs.p);
-	free(u->slot[SLOT]);
+	free(u->slot[USER_SLOT_DEDUP]);
 }
 
 static const struct spec specs[] = { { "XEP-0313", "1.1.3" }, { "XEP-0441", "0.2.0" }, { "XEP-0059", "1.0.1" }, { NULL, NULL } };
