@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/command.h"
 #include "core/feature.h"
 #include "core/session.h"
 #include "core/user.h"
@@ -78,6 +79,7 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	asks_free(c);
+	commands_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	ids_fini(&c->sessions);

@@ -15,6 +15,8 @@ struct service {
 	void (*shutdown)(struct core *c);
 };
 
+struct command_stage;
+
 struct spec {
 	const char *number, *version;
 };
@@ -66,12 +68,15 @@ struct feature {
 	const struct command *commands;
 };
 
-/* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
+/* An ad-hoc command (XEP-0050, core/command.h). */
 struct command {
 	const char *node, *name;
 	uint8_t targets; /* enum iq_target */
 	bool admin_only;
-	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
+	/* Answers through command_done or iq_error. form: all that the stages were told, checked; without stages what was submitted, or NULL. */
+	void (*run)(struct iq *iq, struct xml *form);
+	const struct command_stage *stages; /* forms to fill in before, ends with fields NULL; NULL: runs at once */
+	const char *form_type;		     /* FORM_TYPE of the stages' forms */
 };
 
 
