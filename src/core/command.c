@@ -448,21 +448,27 @@ void command_run(struct iq *iq)
 	}
 }
 
-static void finish(struct iq *iq, struct xml *payload)
+void command_done_many(struct iq *iq, struct xml *wrap)
 {
 	struct open_command *o = open_find(iq);
-	struct xml *c = command_el(iq, "completed");
+	struct xml *c = command_el(iq, "completed"), *el;
 
 	if (o)
 		open_free(commands_of(iq->core), o);
-	if (payload)
-		xml_append(c, payload);
+	while (wrap && (el = wrap->first)) {
+		xml_detach(el);
+		xml_append(c, el);
+	}
 	iq_result(iq, c);
 }
 
 void command_done(struct iq *iq, struct xml *form)
 {
-	finish(iq, form);
+	struct xml *wrap = xml_new(core_arena(iq->core), "wrap", NS_COMMANDS);
+
+	if (form)
+		xml_append(wrap, form);
+	command_done_many(iq, wrap);
 }
 
 void command_done_note(struct iq *iq, const char *type, const char *text)
@@ -472,5 +478,5 @@ void command_done_note(struct iq *iq, const char *type, const char *text)
 
 	xml_set(a, note, "type", str_of(type));
 	xml_text(a, note, str_of(text));
-	finish(iq, note);
+	command_done(iq, note);
 }

@@ -82,6 +82,9 @@ void core_free(struct core *c)
 	commands_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->on_stop)
+			(*f)->on_stop(c);
 	ids_fini(&c->sessions);
 	buf_free(&c->scratch);
 	free(c);

@@ -50,6 +50,7 @@ struct feature {
 	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
 	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
+	void (*on_stop)(struct core *c);  /* the shard ends: frees its slot; users are gone already */
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */

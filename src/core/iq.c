@@ -75,7 +75,10 @@ struct iq_held *iq_hold(struct iq *iq, void *arg)
 struct iq *iq_wake(struct iq_held *h)
 {
 	struct core *c = h->iq.core;
-	struct xml *el = stanza_tree(&h->st, core_arena(c));
+	struct xml *el;
+
+	h->st.el = NULL; /* of an earlier turn, if it was woken before */
+	el = stanza_tree(&h->st, core_arena(c));
 
 	h->iq.st = &h->st;
 	h->iq.el = el ? xml_child_any(el) : NULL;

@@ -2,7 +2,7 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+extern const struct feature feature_admin, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
@@ -18,6 +18,7 @@ const struct feature *const features[] = {
 	&feature_small,
 	&feature_keep,
 	&feature_commands,
+	&feature_admin,
 	&feature_invite,
 	&feature_register,
 	&feature_upload,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "account/fast.h"
+#include "account/state.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -143,16 +144,42 @@ static void in_users_shard(struct stream *st)
 	st->auth->profile->success(st, additional);
 }
 
+static void enter(struct stream *st)
+{
+	st->node = st->auth->name;
+	st->auth->name = NULL;
+	scram_server_fini(&st->auth->scram);
+	stream_authenticated(st, in_users_shard);
+}
+
+static void on_state(struct shard *s, void *arg, int status)
+{
+	struct stream *st = arg;
+
+	(void)s;
+	if (!stream_woken(st))
+		return;
+	if (status == -EACCES)
+		fail(st, "account-disabled", NULL); /* RFC 6120 §6.5.1; told only to who proved the password */
+	else if (status)
+		fail(st, status == -ENOENT ? "not-authorized" : "temporary-auth-failure", NULL);
+	else
+		enter(st);
+	stream_proceed(st);
+}
+
 static void succeed(struct stream *st, struct str message)
 {
 	struct auth *a = st->auth;
+	struct core *c = st->core;
 
 	if (message.p)
-		a->additional = str_dup(base64_encode(core_arena(st->core), message));
-	st->node = a->name;
-	a->name = NULL;
-	scram_server_fini(&a->scram);
-	stream_authenticated(st, in_users_shard);
+		a->additional = str_dup(base64_encode(core_arena(c), message));
+	stream_wait(st);
+	if (account_may_enter(c->env->accounts, c->shard, str_of(a->name), on_state, st)) {
+		stream_woken(st);
+		fail(st, "temporary-auth-failure", "The server is busy; try again.");
+	}
 }
 
 static const struct mechanism *find(struct stream *st, struct str name, bool fast)
