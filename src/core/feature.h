@@ -65,6 +65,8 @@ struct feature {
 	void (*user_free)(struct user *u);
 	/* Disco of an account or the server beyond features: NULL mostly. */
 	void (*disco_items)(struct core *c, struct xml *query, struct arena *a);
+	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };

@@ -7,6 +7,7 @@
 #include "core/roster.h"
 #include "crypto/hash.h"
 #include "base/base64.h"
+#include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
 enum { DISCO_MAX = 200 };
@@ -16,6 +17,16 @@ static const char CAPS_NODE[] = "https://anser.im/";
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Strings of which each begins with a key and a <: by their keys, the shorter first. */
+static int by_key(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	size_t n = strcspn(x, "<"), m = strcspn(y, "<");
+	int d = memcmp(x, y, n < m ? n : m);
+
+	return d ? d : n != m ? (n < m ? -1 : 1) : strcmp(x, y);
 }
 
 /* All features of the domain or of an account, sorted, without doubles. */
@@ -54,9 +65,61 @@ static void add_features(struct arena *a, struct xml *q, const char **v, size_t 
 		xml_set(a, xml_add(a, q, "feature", NULL), "var", str_of(v[i]));
 }
 
-/* XEP-0115 §5.1 over identity server/im and the features: no forms. */
+static void add_forms(struct core *c, struct xml *q)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->disco_forms)
+			(*f)->disco_forms(c, c->env->domain, q);
+}
+
+/* ---- XEP-0115 §5.1 ---- */
+
+/* Text of all children of this name but FORM_TYPE's field, each made by put, sorted; each ends with <. */
+static void put_sorted(struct core *c, struct buf *out, const struct xml *el, const char *name,
+	void (*put)(struct core *c, struct buf *out, const struct xml *el))
+{
+	struct arena *a = core_arena(c);
+	const char *v[DISCO_MAX];
+	size_t n = 0;
+
+	for (struct xml *k = xml_child(el, name, NS_DATA); k && n < DISCO_MAX; k = xml_next_same(k)) {
+		struct buf text = { 0 };
+
+		put(c, &text, k);
+		v[n++] = arena_str(a, buf_view(&text)).p;
+		buf_free(&text);
+	}
+	qsort(v, n, sizeof(*v), by_key);
+	for (size_t i = 0; i < n; i++)
+		buf_puts(out, v[i]);
+}
+
+static void put_value(struct core *c, struct buf *out, const struct xml *value)
+{
+	buf_str(out, xml_text_of(core_arena(c), value));
+	buf_putc(out, '<');
+}
+
+static void put_field(struct core *c, struct buf *out, const struct xml *field)
+{
+	if (str_is(xml_get(field, "var"), "FORM_TYPE"))
+		return;
+	buf_str(out, xml_get(field, "var"));
+	buf_putc(out, '<');
+	put_sorted(c, out, field, "value", put_value);
+}
+
+static void put_form(struct core *c, struct buf *out, const struct xml *form)
+{
+	buf_str(out, form_value(core_arena(c), form, "FORM_TYPE"));
+	buf_putc(out, '<');
+	put_sorted(c, out, form, "field", put_field);
+}
+
+/* Over identity server/im, the features and the forms. */
 static struct str server_ver(struct core *c)
 {
+	struct xml *forms = xml_new(core_arena(c), "query", NS_DISCO_INFO);
 	const char *v[DISCO_MAX];
 	size_t n = collect(c, true, v);
 	struct buf s = { 0 };
@@ -68,6 +131,8 @@ static struct str server_ver(struct core *c)
 		buf_puts(&s, v[i]);
 		buf_putc(&s, '<');
 	}
+	add_forms(c, forms);
+	put_sorted(c, &s, forms, "x", put_form);
 	hash(HASH_SHA1, buf_view(&s), sha1);
 	ver = base64_encode(core_arena(c), (struct str){ (char *)sha1, hash_size(HASH_SHA1) });
 	buf_free(&s);
@@ -115,6 +180,8 @@ static void info(struct iq *iq)
 		identity(a, q, "account", "registered", NULL);
 	n = collect(iq->core, server, v);
 	add_features(a, q, v, n);
+	if (server)
+		add_forms(iq->core, q);
 	iq_result(iq, q);
 }
 

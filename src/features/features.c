@@ -2,7 +2,7 @@
 /* The list of features. */
 #include "features/features.h"
 
-extern const struct feature feature_admin, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_disco, feature_invite,
+extern const struct feature feature_admin, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_contact, feature_disco, feature_extdisco, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
@@ -19,6 +19,8 @@ const struct feature *const features[] = {
 	&feature_keep,
 	&feature_commands,
 	&feature_admin,
+	&feature_contact,
+	&feature_extdisco,
 	&feature_invite,
 	&feature_register,
 	&feature_upload,
