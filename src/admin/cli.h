@@ -56,6 +56,8 @@ int verb_user_add(const struct cli *c);
 int verb_user_passwd(const struct cli *c);
 int verb_user_list(const struct cli *c);
 int verb_user_delete(const struct cli *c);
+int verb_reports(const struct cli *c);
+int verb_report_close(const struct cli *c);
 int verb_invite(const struct cli *c);
 int verb_status(const struct cli *c);
 int verb_backup(const struct cli *c);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "account/invite.h"
+#include "admin/command_priv.h"
 #include "admin/uploads.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -36,26 +37,26 @@ static const struct failure failures[] = {
 	{ -ENOTEMPTY, "not-empty", "That directory exists and is not empty." },
 };
 
-static void fail(struct admin_call *call, const char *word, const char *message)
+void admin_fail(struct admin_call *call, const char *word, const char *message)
 {
 	call->answer(call, json_pack("{s:s, s:s}", "error", word, "message", message));
 }
 
-static void fail_status(struct admin_call *call, int status)
+void admin_fail_status(struct admin_call *call, int status)
 {
 	char text[160];
 
 	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
 		if (failures[i].status == status) {
-			fail(call, failures[i].word, failures[i].message);
+			admin_fail(call, failures[i].word, failures[i].message);
 			return;
 		}
 	}
 	snprintf(text, sizeof(text), "The database could not do it: %s.", strerror(-status));
-	fail(call, "failed", text);
+	admin_fail(call, "failed", text);
 }
 
-static void succeed(struct admin_call *call, json_t *answer)
+void admin_succeed(struct admin_call *call, json_t *answer)
 {
 	must(answer);
 	json_object_set_new(answer, "ok", json_true());
@@ -63,7 +64,7 @@ static void succeed(struct admin_call *call, json_t *answer)
 }
 
 /* An argument of the request; NONE when it is absent or no text. */
-static struct str text_of(const struct admin_call *call, const char *name)
+struct str admin_text_of(const struct admin_call *call, const char *name)
 {
 	const json_t *j = json_object_get(call->request, name);
 
@@ -86,7 +87,7 @@ static json_t *jid_answer(const struct admin_call *call, struct str node)
 /* The argument "name": a node, or a bare JID of this domain. */
 static struct str name_of(const struct admin_call *call)
 {
-	struct str name = text_of(call, "name"), domain, node = str_cut(name, '@', &domain);
+	struct str name = admin_text_of(call, "name"), domain, node = str_cut(name, '@', &domain);
 
 	return str_eq_nocase(domain, call->admin->accounts->domain) ? node : name;
 }
@@ -97,7 +98,7 @@ static struct str node_of(struct admin_call *call)
 	struct str node;
 
 	if (account_name_check(shard_arena(call->shard), name_of(call), &node)) {
-		fail_status(call, -EINVAL);
+		admin_fail_status(call, -EINVAL);
 		return STR_NONE;
 	}
 	return node;
@@ -112,24 +113,24 @@ static void on_added(struct shard *s, void *arg, int status)
 	struct str node = STR_NONE;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
 	if (hooks->created)
 		hooks->created(hooks->arg, node);
 	log_info("account.created", "node=\"%.*s\" by=operator admin=%d", STR_ARG(node), flag_of(call, "admin"));
-	succeed(call, jid_answer(call, node));
+	admin_succeed(call, jid_answer(call, node));
 }
 
 static void user_add(struct admin_call *call)
 {
-	struct account_new n = { .node = name_of(call), .password = text_of(call, "password"),
+	struct account_new n = { .node = name_of(call), .password = admin_text_of(call, "password"),
 		.admin = flag_of(call, "admin"), .weak_ok = true };
 	int err = account_create(call->admin->accounts, call->shard, &n, on_added, call);
 
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 static void on_added_many(struct shard *s, void *arg, int status)
@@ -137,24 +138,24 @@ static void on_added_many(struct shard *s, void *arg, int status)
 	struct admin_call *call = arg;
 
 	if (status)
-		fail_status(call, status);
+		admin_fail_status(call, status);
 	else
-		succeed(call, json_pack("{s:O}", "count", json_object_get(call->request, "count")));
+		admin_succeed(call, json_pack("{s:O}", "count", json_object_get(call->request, "count")));
 }
 
 static void user_add_many(struct admin_call *call)
 {
-	struct account_new n = { .node = text_of(call, "prefix"), .password = text_of(call, "password"), .weak_ok = true };
+	struct account_new n = { .node = admin_text_of(call, "prefix"), .password = admin_text_of(call, "password"), .weak_ok = true };
 	json_int_t count = json_integer_value(json_object_get(call->request, "count"));
 	int err;
 
 	if (count < 1 || count > ACCOUNT_MANY_MAX) {
-		fail(call, "bad-count", "COUNT is a number from 1 to 1000000.");
+		admin_fail(call, "bad-count", "COUNT is a number from 1 to 1000000.");
 		return;
 	}
 	err = account_create_many(call->admin->accounts, call->shard, &n, (uint32_t)count, on_added_many, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- user passwd, delete, list ---- */
@@ -164,9 +165,9 @@ static void on_passwd(struct shard *s, void *arg, int status)
 	struct admin_call *call = arg;
 
 	if (status)
-		fail_status(call, status);
+		admin_fail_status(call, status);
 	else
-		succeed(call, json_object());
+		admin_succeed(call, json_object());
 }
 
 static void user_passwd(struct admin_call *call)
@@ -176,9 +177,9 @@ static void user_passwd(struct admin_call *call)
 
 	if (!node.n)
 		return;
-	err = account_passwd_weak(call->admin->accounts, call->shard, node, text_of(call, "password"), on_passwd, call);
+	err = account_passwd_weak(call->admin->accounts, call->shard, node, admin_text_of(call, "password"), on_passwd, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 static void on_deleted(struct shard *s, void *arg, int status)
@@ -188,14 +189,14 @@ static void on_deleted(struct shard *s, void *arg, int status)
 	struct str node = STR_NONE;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
 	if (hooks->kick)
 		hooks->kick(hooks->arg, node);
 	log_info("account.deleted", "node=\"%.*s\" by=operator", STR_ARG(node));
-	succeed(call, json_object());
+	admin_succeed(call, json_object());
 }
 
 static void user_delete(struct admin_call *call)
@@ -207,7 +208,7 @@ static void user_delete(struct admin_call *call)
 		return;
 	err = account_delete(call->admin->accounts, call->shard, node, on_deleted, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 static void on_listed(struct shard *s, void *arg, int status, const struct account_row *v, size_t n)
@@ -216,7 +217,7 @@ static void on_listed(struct shard *s, void *arg, int status, const struct accou
 	json_t *users;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	users = json_array();
@@ -229,15 +230,15 @@ static void on_listed(struct shard *s, void *arg, int status, const struct accou
 		json_object_set_new(row, "admin", json_boolean(v[i].admin));
 		json_array_append_new(users, row);
 	}
-	succeed(call, json_pack("{s:o, s:b}", "users", users, "more", (int)(n == ADMIN_LIST_PAGE)));
+	admin_succeed(call, json_pack("{s:o, s:b}", "users", users, "more", (int)(n == ADMIN_LIST_PAGE)));
 }
 
 static void user_list(struct admin_call *call)
 {
-	int err = account_list(call->admin->accounts, call->shard, text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
+	int err = account_list(call->admin->accounts, call->shard, admin_text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
 
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- invite ---- */
@@ -249,14 +250,14 @@ static void on_invited(struct shard *s, void *arg, int status, struct str token,
 	struct str domain = call->admin->accounts->domain, link, uri, expires;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	link = arena_printf(a, "%s/i/%.*s", call->admin->web_url, STR_ARG(token));
 	/* XEP-0445 §3: register with a pre-authentication token at the domain. */
 	uri = arena_printf(a, "xmpp:%.*s?register;preauth=%.*s", STR_ARG(domain), STR_ARG(token));
 	expires = time_format(a, inv->expires_ms);
-	succeed(call, json_pack("{s:s%, s:s%, s:s%}", "link", link.p, link.n, "uri", uri.p, uri.n, "expires", expires.p,
+	admin_succeed(call, json_pack("{s:s%, s:s%, s:s%}", "link", link.p, link.n, "uri", uri.p, uri.n, "expires", expires.p,
 			      expires.n));
 }
 
@@ -265,7 +266,7 @@ static void invite(struct admin_call *call)
 	int err = invite_create(call->admin->accounts, call->shard, STR_NONE, true, on_invited, call);
 
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- status, backup ---- */
@@ -286,7 +287,7 @@ static void status(struct admin_call *call)
 		json_object_set_new(j, "store_queue", json_integer(metric_get(M_STORE_QUEUE)));
 		json_object_set_new(j, "store_errors", json_integer(metric_get(M_STORE_ERRORS)));
 	}
-	succeed(call, j);
+	admin_succeed(call, j);
 }
 
 /* The database first, then the files: one that is uploaded meanwhile is more than the copy needs, never less. */
@@ -323,9 +324,9 @@ static void copy_done(struct shard *s, struct job *j)
 
 	log_info("store.backup", "status=%d files=%llu", c->status, (unsigned long long)c->count.copied);
 	if (c->status)
-		fail_status(call, c->status);
+		admin_fail_status(call, c->status);
 	else
-		succeed(call, json_pack("{s:I}", "files", (json_int_t)c->count.copied));
+		admin_succeed(call, json_pack("{s:I}", "files", (json_int_t)c->count.copied));
 	free(c);
 }
 
@@ -336,7 +337,7 @@ static void on_backup(struct shard *s, void *arg, int result)
 
 	if (result) {
 		log_warning("store.backup", "status=%d", result);
-		fail_status(call, result);
+		admin_fail_status(call, result);
 		return;
 	}
 	c = mem_zalloc(sizeof(*c));
@@ -344,22 +345,22 @@ static void on_backup(struct shard *s, void *arg, int result)
 	c->call = call;
 	if (pool_submit(call->admin->accounts->pool, &c->job)) {
 		free(c);
-		fail_status(call, -EBUSY);
+		admin_fail_status(call, -EBUSY);
 	}
 }
 
 static void backup(struct admin_call *call)
 {
-	struct str dir = text_of(call, "dir");
+	struct str dir = admin_text_of(call, "dir");
 	int err;
 
 	if (dir.n == 0 || dir.p[0] != '/') {
-		fail(call, "bad-directory", "The directory of a backup is an absolute path.");
+		admin_fail(call, "bad-directory", "The directory of a backup is an absolute path.");
 		return;
 	}
 	err = store_backup(call->admin->accounts->store, call->shard, dir.p, on_backup, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- the table ---- */
@@ -371,6 +372,8 @@ const struct admin_command admin_commands[] = {
 	{ "user list", "after", "Accounts in order of their names, a page at a time.", user_list },
 	{ "user delete", "name", "Delete an account with its archive; its sessions end.", user_delete },
 	{ "invite", "", "Make a link that creates one account.", invite },
+	{ "reports", "after", "Open reports of abuse, the oldest first, a page at a time.", admin_reports },
+	{ "report close", "id", "Take a report out of the queue.", admin_report_close },
 	{ "status", "", "Version, domain and, of a running server, its counts.", status },
 	{ "backup", "dir", "Copy the database and uploaded files into a new directory.", backup },
 	{ NULL },
@@ -386,5 +389,5 @@ void admin_run(struct admin_call *call)
 			return;
 		}
 	}
-	fail(call, "unknown-command", "This server does not know the command; is the program older than the server?");
+	admin_fail(call, "unknown-command", "This server does not know the command; is the program older than the server?");
 }

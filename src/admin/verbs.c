@@ -307,6 +307,64 @@ int verb_user_delete(const struct cli *c)
 	return code;
 }
 
+/* ---- reports ---- */
+
+static void print_report(const json_t *r)
+{
+	json_t *m;
+	size_t i;
+
+	printf("%s  %s  %s reports %s: %s\n", text_of(r, "id"), text_of(r, "stamp"), text_of(r, "reporter"), text_of(r, "jid"),
+		text_of(r, "reason"));
+	if (*text_of(r, "text"))
+		printf("\t%s\n", text_of(r, "text"));
+	json_array_foreach(json_object_get(r, "messages"), i, m)
+		printf("\t%s %s: %s\n", text_of(m, "stamp"), text_of(m, "from"), text_of(m, "body"));
+}
+
+int verb_reports(const struct cli *c)
+{
+	struct office o = { .cli = c };
+	char *after = strdup("");
+	bool more = true;
+	int code = CLI_OK;
+
+	while (more && !code && after) {
+		json_t *answer, *list, *r;
+		size_t i;
+
+		code = ask(&o, json_pack("{s:s, s:s}", "command", "reports", "after", after), false, &answer);
+		if (code)
+			break;
+		list = json_object_get(answer, "reports");
+		json_array_foreach(list, i, r) {
+			if (c->json) {
+				json_dumpf(r, stdout, JSON_COMPACT);
+				putchar('\n');
+			} else {
+				print_report(r);
+			}
+			free(after);
+			after = strdup(text_of(r, "id"));
+		}
+		more = json_is_true(json_object_get(answer, "more")) && json_array_size(list);
+		json_decref(answer);
+	}
+	free(after);
+	admin_local_close(o.local);
+	return code;
+}
+
+int verb_report_close(const struct cli *c)
+{
+	json_t *answer;
+	int code = ask_once(c, json_pack("{s:s, s:s}", "command", "report close", "id", c->words[0]), false, &answer);
+
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
 /* ---- the rest ---- */
 
 int verb_invite(const struct cli *c)

@@ -19,6 +19,8 @@ static const struct cli_verb verbs[] = {
 	{ "user list", "", 0, 0, CLI_DATA | CLI_JSON, "List the accounts.", verb_user_list },
 	{ "user delete", "NAME", 1, 1, CLI_DATA | CLI_YES, "Delete an account and its archive.", verb_user_delete },
 	{ "invite", "", 0, 0, CLI_DATA | CLI_DOMAIN | CLI_URL, "Make a link that creates one account.", verb_invite },
+	{ "reports", "", 0, 0, CLI_DATA | CLI_JSON, "List the open reports of abuse.", verb_reports },
+	{ "report close", "ID", 1, 1, CLI_DATA, "Take a report out of the queue.", verb_report_close },
 	{ "status", "", 0, 0, CLI_DATA | CLI_JSON, "Tell how the server is.", verb_status },
 	{ "backup", "TO", 1, 1, CLI_DATA, "Copy everything into the new directory TO.", verb_backup },
 	{ "restore", "FROM", 1, 1, CLI_DATA, "Check a backup and put it into an empty data directory.", verb_restore },

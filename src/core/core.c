@@ -10,6 +10,7 @@
 #include "core/ask.h"
 #include "core/command.h"
 #include "core/feature.h"
+#include "core/report.h"
 #include "core/session.h"
 #include "core/user.h"
 
@@ -80,6 +81,7 @@ void core_free(struct core *c)
 		return;
 	asks_free(c);
 	commands_free(c);
+	reports_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	for (const struct feature *const *f = c->env->features; *f; f++)

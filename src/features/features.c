@@ -3,7 +3,7 @@
 #include "features/features.h"
 
 extern const struct feature feature_admin, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_contact, feature_disco, feature_extdisco, feature_invite,
-	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_roster, feature_session_legacy,
+	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_reports, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
 
 const struct feature *const features[] = {
@@ -19,6 +19,7 @@ const struct feature *const features[] = {
 	&feature_keep,
 	&feature_commands,
 	&feature_admin,
+	&feature_reports,
 	&feature_contact,
 	&feature_extdisco,
 	&feature_invite,
