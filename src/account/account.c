@@ -413,21 +413,42 @@ static void check_done(struct shard *s, struct job *j)
 	check_free(c);
 }
 
-static void on_check_keys(struct shard *s, void *arg, int status, const struct scram_keys *keys)
+static void check_with(struct shard *s, struct check *c, const struct scram_keys *keys)
 {
-	struct check *c = arg;
-	struct pool *pool = c->ac->pool;
+	int status;
 
-	c->known = status == 0;
-	if (keys) { /* an unknown name takes the same time */
-		c->keys = *keys;
-		c->job = (struct job){ .home = s, .run = check_run, .done = check_done, .discard = check_discard };
-		status = pool_submit(pool, &c->job);
-	}
+	c->keys = *keys;
+	c->job = (struct job){ .home = s, .run = check_run, .done = check_done, .discard = check_discard };
+	status = pool_submit(c->ac->pool, &c->job);
 	if (status) {
 		c->done(s, c->arg, status);
 		check_free(c);
 	}
+}
+
+/* The strongest keys there are: an account that came from another server may have one kind only. */
+static void on_check_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	static const enum hash_alg order[] = { HASH_SHA256, HASH_SHA512, HASH_SHA1 };
+	struct check *c = arg;
+	struct scram_keys keys;
+
+	for (size_t k = 0; !status && !c->known && k < ARRAY_LEN(order); k++)
+		for (size_t i = 0; i < n; i++)
+			if (str_eq(v[i].key, record_alg(order[k])) && !record_keys_decode(v[i].value, order[k], &keys)) {
+				c->known = true;
+				break;
+			}
+	if (status) {
+		c->done(s, c->arg, status);
+		check_free(c);
+		return;
+	}
+	if (!c->known) /* an unknown name takes the same time */
+		scram_keys_fake(HASH_SHA256, SCRAM_ITERATIONS, (struct str){ (const char *)c->ac->secret, sizeof(c->ac->secret) },
+			STR("nobody"), &keys);
+	check_with(s, c, &keys);
+	wipe(&keys, sizeof(keys));
 }
 
 int account_check_password(struct accounts *ac, struct shard *s, struct str node, struct str password, account_done_fn *done, void *arg)
@@ -444,10 +465,12 @@ int account_check_password(struct accounts *ac, struct shard *s, struct str node
 	c->arg = arg;
 	c->password_n = prepared.n;
 	memcpy(c->password, prepared.p ? prepared.p : "", prepared.n);
-	err = account_keys(ac, s, node, HASH_SHA256, on_check_keys, c);
+	err = store_list(ac->store, s,
+		&(struct store_range){ .owner = record_owner(shard_arena(s), ac, node), .kind = STR("scram"), .limit = RECORD_ALGS },
+		on_check_items, c);
 	if (err)
 		check_free(c);
-	return err;
+	return err ? -EBUSY : 0;
 }
 
 /* ---- information ---- */

@@ -13,7 +13,8 @@
 #include "crypto/hash.h"
 
 enum {
-	SCRAM_SALT_BYTES = 16,
+	SCRAM_SALT_BYTES = 16,	  /* of keys that are made here */
+	SCRAM_SALT_MAX = 64,	  /* of keys that another server made */
 	SCRAM_MESSAGE_MAX = 4096, /* bytes of a client's message */
 	SCRAM_NONCE_MAX = 512,	  /* bytes of the client's nonce */
 	SCRAM_NONCE_BYTES = 18,	  /* random bytes for ours */
@@ -23,13 +24,19 @@ enum {
 struct scram_keys {
 	enum hash_alg alg;
 	uint32_t iterations;
-	uint8_t salt[SCRAM_SALT_BYTES];
+	uint8_t salt_n; /* bytes of salt; 0: SCRAM_SALT_BYTES */
+	uint8_t salt[SCRAM_SALT_MAX];
 	uint8_t stored_key[HASH_MAX], server_key[HASH_MAX]; /* hash_size(alg) bytes used, the rest zero */
 };
 
+static inline struct str scram_salt(const struct scram_keys *k)
+{
+	return (struct str){ (const char *)k->salt, k->salt_n ? k->salt_n : SCRAM_SALT_BYTES };
+}
+
 /* Makes keys of a SASLprep'ed password with a fresh salt. Slow: call it in the pool. */
 void scram_keys_derive(enum hash_alg alg, uint32_t iterations, struct str password, struct scram_keys *out);
-/* The same with a given salt. */
+/* The same with a given salt of SCRAM_SALT_BYTES. */
 void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out);
 /* Keys that no password opens, always the same for a name: an unknown user looks like a known one. */
 void scram_keys_fake(enum hash_alg alg, uint32_t iterations, struct str secret, struct str username, struct scram_keys *out);

@@ -9,19 +9,25 @@ static struct str bytes(const uint8_t *p, size_t n)
 	return (struct str){ (const char *)p, n };
 }
 
-void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)
+/* alg, iterations and salt are set: makes the rest. */
+static void derive(struct scram_keys *k, struct str password)
 {
 	uint8_t salted[HASH_MAX], client_key[HASH_MAX];
-	size_t n = hash_size(alg);
+	size_t n = hash_size(k->alg);
 
-	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
-	memcpy(out->salt, salt, sizeof(out->salt));
-	pbkdf2(alg, password, bytes(out->salt, sizeof(out->salt)), iterations, salted);
-	hmac(alg, bytes(salted, n), STR("Client Key"), client_key);
-	hash(alg, bytes(client_key, n), out->stored_key);
-	hmac(alg, bytes(salted, n), STR("Server Key"), out->server_key);
+	pbkdf2(k->alg, password, scram_salt(k), k->iterations, salted);
+	hmac(k->alg, bytes(salted, n), STR("Client Key"), client_key);
+	hash(k->alg, bytes(client_key, n), k->stored_key);
+	hmac(k->alg, bytes(salted, n), STR("Server Key"), k->server_key);
 	wipe(salted, sizeof(salted));
 	wipe(client_key, sizeof(client_key));
+}
+
+void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)
+{
+	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
+	memcpy(out->salt, salt, SCRAM_SALT_BYTES);
+	derive(out, password);
 }
 
 void scram_keys_derive(enum hash_alg alg, uint32_t iterations, struct str password, struct scram_keys *out)
@@ -41,17 +47,18 @@ void scram_keys_fake(enum hash_alg alg, uint32_t iterations, struct str secret, 
 	/* Real users have another salt for each algorithm, and so must these. */
 	hmac(alg, secret, username, seed);
 	hmac(alg, bytes(seed, n), STR("salt"), part);
-	memcpy(out->salt, part, sizeof(out->salt));
+	memcpy(out->salt, part, SCRAM_SALT_BYTES);
 	hmac(alg, bytes(seed, n), STR("stored key"), out->stored_key);
 	hmac(alg, bytes(seed, n), STR("server key"), out->server_key);
 }
 
 bool scram_keys_match(const struct scram_keys *k, struct str password)
 {
-	struct scram_keys tried;
+	struct scram_keys tried = { .alg = k->alg, .iterations = k->iterations, .salt_n = k->salt_n };
 	bool same;
 
-	scram_keys_derive_with(k->alg, k->iterations, password, k->salt, &tried);
+	memcpy(tried.salt, k->salt, sizeof(tried.salt));
+	derive(&tried, password);
 	same = equal_ct(bytes(tried.stored_key, HASH_MAX), bytes(k->stored_key, HASH_MAX));
 	wipe(&tried, sizeof(tried));
 	return same;
