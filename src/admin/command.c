@@ -374,6 +374,8 @@ const struct admin_command admin_commands[] = {
 	{ "invite", "", "Make a link that creates one account.", invite },
 	{ "reports", "after", "Open reports of abuse, the oldest first, a page at a time.", admin_reports },
 	{ "report close", "id", "Take a report out of the queue.", admin_report_close },
+	{ "import user", "host, name, first, merge, dry, password, last, xml", "Write a piece of an account (XEP-0227).", admin_import_user },
+	{ "export user", "name, part, after", "Read a piece of an account (XEP-0227).", admin_export_user },
 	{ "status", "", "Version, domain and, of a running server, its counts.", status },
 	{ "backup", "dir", "Copy the database and uploaded files into a new directory.", backup },
 	{ NULL },

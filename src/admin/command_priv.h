@@ -13,6 +13,6 @@ void admin_succeed(struct admin_call *call, json_t *answer);
 struct str admin_text_of(const struct admin_call *call, const char *name);
 
 typedef void admin_command_fn(struct admin_call *call);
-admin_command_fn admin_reports, admin_report_close;
+admin_command_fn admin_reports, admin_report_close, admin_import_user, admin_export_user;
 
 #endif
