@@ -68,10 +68,37 @@ static bool number(struct str s, uint64_t max, uint64_t *out)
 	return !str_u64(str_trim(s), max, out) && *out;
 }
 
+/* The bytes of a child. ejabberd (23.01) writes base64 of base64: twice says so. */
+static bool bytes_of(struct import *im, const struct xml *el, const char *name, bool twice, struct str *out)
+{
+	struct arena *a = im->a;
+
+	if (base64_decode(a, str_trim(xml_child_text(a, el, name, NULL)), out))
+		return false;
+	return !twice || !base64_decode(a, *out, out);
+}
+
+static bool key_bytes(struct import *im, const struct xml *el, bool twice, struct scram_keys *k)
+{
+	struct str salt, stored, server;
+
+	if (!bytes_of(im, el, "salt", twice, &salt) || salt.n == 0 || salt.n > SCRAM_SALT_MAX)
+		return false;
+	if (!bytes_of(im, el, "stored-key", twice, &stored) || stored.n != hash_size(k->alg))
+		return false;
+	if (!bytes_of(im, el, "server-key", twice, &server) || server.n != hash_size(k->alg))
+		return false;
+	k->salt_n = (uint8_t)salt.n;
+	memcpy(k->salt, salt.p, salt.n);
+	memcpy(k->stored_key, stored.p, stored.n);
+	memcpy(k->server_key, server.p, server.n);
+	return true;
+}
+
 static void credentials(struct import *im, struct xml *el)
 {
 	struct arena *a = im->a;
-	struct str salt, stored, server, mechanism = xml_get(el, "mechanism");
+	struct str mechanism = xml_get(el, "mechanism");
 	struct scram_keys k = { 0 };
 	uint64_t iterations;
 
@@ -80,17 +107,11 @@ static void credentials(struct import *im, struct xml *el)
 		return;
 	}
 	if (!number(xml_child_text(a, el, "iter-count", NULL), PORT_ITERATIONS_MAX, &iterations) ||
-		base64_decode(a, str_trim(xml_child_text(a, el, "salt", NULL)), &salt) || salt.n == 0 || salt.n > SCRAM_SALT_MAX ||
-		base64_decode(a, str_trim(xml_child_text(a, el, "stored-key", NULL)), &stored) || stored.n != hash_size(k.alg) ||
-		base64_decode(a, str_trim(xml_child_text(a, el, "server-key", NULL)), &server) || server.n != hash_size(k.alg)) {
+		(!key_bytes(im, el, false, &k) && !key_bytes(im, el, true, &k))) {
 		warn(im, "the credentials for %.*s make no sense", STR_ARG(mechanism));
 		return;
 	}
 	k.iterations = (uint32_t)iterations;
-	k.salt_n = (uint8_t)salt.n;
-	memcpy(k.salt, salt.p, salt.n);
-	memcpy(k.stored_key, stored.p, stored.n);
-	memcpy(k.server_key, server.p, server.n);
 	port_put_keys(im->batch, a, im->call->admin->accounts, im->node, &k);
 	im->counts[PORT_CREDENTIALS]++;
 }
@@ -149,9 +170,10 @@ static void roster_item_in(struct import *im, struct xml *from)
 	if (!item)
 		return;
 	xml_unset(item, "listed");
-	xml_set(a, item, "subscription", is_subscription(sub) ? sub : STR("none"));
+	xml_unset(item, "subscription");
 	if (name.n && name.n <= ROSTER_NAME_MAX)
 		xml_set(a, item, "name", name);
+	xml_set(a, item, "subscription", is_subscription(sub) ? sub : STR("none"));
 	if (str_is(xml_get(from, "ask"), "subscribe"))
 		xml_set(a, item, "ask", STR("subscribe"));
 	if (str_is(xml_get(from, "approved"), "true") || str_is(xml_get(from, "approved"), "1"))
