@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Accounts: names, SCRAM keys, roles. Each verb is a chain of store and pool steps that hang from one struct op. */
+/* Accounts: names, passwords, roles. Each verb is a chain of store and pool steps that hang from one struct op. */
 #include "account/account.h"
 
 #include <errno.h>
@@ -302,10 +302,10 @@ static void on_delete_invited(struct shard *s, void *arg, int status, const stru
 	}
 	b = store_batch_new();
 	for (size_t i = 0; i < n; i++)
-		store_del(b, STR_NONE, STR("invite"), v[i].key);
+		store_del(b, op->ac->scope, STR("invite"), v[i].key);
 	store_del_all(b, owner, STR_NONE, STR_NONE);
 	store_archive_trim(b, owner, UINT64_MAX);
-	store_del(b, STR_NONE, STR("user"), op->new.node);
+	store_del(b, op->ac->scope, STR("user"), op->new.node);
 	op_commit(s, op, b);
 }
 
@@ -329,148 +329,6 @@ int account_delete(struct accounts *ac, struct shard *s, struct str node, accoun
 	struct str owner = record_owner(shard_arena(s), ac, node);
 
 	return op_begun(op, store_get(ac->store, s, owner, STR("account"), STR_NONE, on_delete_found, op));
-}
-
-/* ---- keys ---- */
-
-struct look {
-	struct accounts *ac;
-	account_keys_fn *done;
-	void *arg;
-	enum hash_alg alg;
-	size_t node_n;
-	char node[];
-};
-
-static void on_keys(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
-{
-	struct look *l = arg;
-	struct scram_keys keys;
-
-	if (!status && n == 0) {
-		scram_keys_fake(l->alg, SCRAM_ITERATIONS, (struct str){ (const char *)l->ac->secret, sizeof(l->ac->secret) },
-			(struct str){ l->node, l->node_n }, &keys);
-		status = -ENOENT;
-	} else if (!status && record_keys_decode(v[0].value, l->alg, &keys)) {
-		log_error("account.keys_unreadable", "alg=%s next=\"sign-in is refused until the password is set anew\"",
-			record_alg(l->alg).p);
-		status = -EIO;
-	}
-	l->done(s, l->arg, status, status && status != -ENOENT ? NULL : &keys);
-	wipe(&keys, sizeof(keys));
-	free(l);
-}
-
-int account_keys(struct accounts *ac, struct shard *s, struct str node, enum hash_alg alg, account_keys_fn *done, void *arg)
-{
-	struct look *l = mem_alloc(sizeof(*l) + node.n);
-	int err;
-
-	*l = (struct look){ .ac = ac, .done = done, .arg = arg, .alg = alg, .node_n = node.n };
-	memcpy(l->node, node.p ? node.p : "", node.n);
-	err = store_get(ac->store, s, record_owner(shard_arena(s), ac, node), STR("scram"), record_alg(alg), on_keys, l);
-	if (err)
-		free(l);
-	return err ? -EBUSY : 0;
-}
-
-/* ---- plain passwords ---- */
-
-struct check {
-	struct job job;
-	struct accounts *ac;
-	account_done_fn *done;
-	void *arg;
-	struct scram_keys keys;
-	bool known, right;
-	size_t password_n;
-	char password[];
-};
-
-static void check_free(struct check *c)
-{
-	wipe(c, sizeof(*c) + c->password_n);
-	free(c);
-}
-
-static void check_discard(struct job *j)
-{
-	check_free(container_of(j, struct check, job));
-}
-
-static void check_run(struct job *j)
-{
-	struct check *c = container_of(j, struct check, job);
-
-	c->right = scram_keys_match(&c->keys, (struct str){ c->password, c->password_n });
-}
-
-static void check_done(struct shard *s, struct job *j)
-{
-	struct check *c = container_of(j, struct check, job);
-
-	c->done(s, c->arg, c->known && c->right ? 0 : -EACCES);
-	check_free(c);
-}
-
-static void check_with(struct shard *s, struct check *c, const struct scram_keys *keys)
-{
-	int status;
-
-	c->keys = *keys;
-	c->job = (struct job){ .home = s, .run = check_run, .done = check_done, .discard = check_discard };
-	status = pool_submit(c->ac->pool, &c->job);
-	if (status) {
-		c->done(s, c->arg, status);
-		check_free(c);
-	}
-}
-
-/* The strongest keys there are: an account that came from another server may have one kind only. */
-static void on_check_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
-{
-	static const enum hash_alg order[] = { HASH_SHA256, HASH_SHA512, HASH_SHA1 };
-	struct check *c = arg;
-	struct scram_keys keys;
-
-	for (size_t k = 0; !status && !c->known && k < ARRAY_LEN(order); k++)
-		for (size_t i = 0; i < n; i++)
-			if (str_eq(v[i].key, record_alg(order[k])) && !record_keys_decode(v[i].value, order[k], &keys)) {
-				c->known = true;
-				break;
-			}
-	if (status) {
-		c->done(s, c->arg, status);
-		check_free(c);
-		return;
-	}
-	if (!c->known) /* an unknown name takes the same time */
-		scram_keys_fake(HASH_SHA256, SCRAM_ITERATIONS, (struct str){ (const char *)c->ac->secret, sizeof(c->ac->secret) },
-			STR("nobody"), &keys);
-	check_with(s, c, &keys);
-	wipe(&keys, sizeof(keys));
-}
-
-int account_check_password(struct accounts *ac, struct shard *s, struct str node, struct str password, account_done_fn *done, void *arg)
-{
-	struct str prepared = STR_NONE;
-	struct check *c;
-	int err;
-
-	if (password.n > PASSWORD_MAX || saslprep(shard_arena(s), password, SASLPREP_QUERY, &prepared))
-		prepared = STR_NONE; /* no password opens with that: the answer is the same, and comes as late */
-	c = mem_zalloc(sizeof(*c) + prepared.n);
-	c->ac = ac;
-	c->done = done;
-	c->arg = arg;
-	c->password_n = prepared.n;
-	memcpy(c->password, prepared.p ? prepared.p : "", prepared.n);
-	err = store_list(ac->store, s,
-		&(struct store_range){ .owner = record_owner(shard_arena(s), ac, node), .kind = STR("scram"), .limit = RECORD_ALGS },
-		on_check_items, c);
-	if (err)
-		check_free(c);
-	return err ? -EBUSY : 0;
 }
 
 /* ---- information ---- */
@@ -538,7 +396,7 @@ static void on_list(struct shard *s, void *arg, int status, const struct store_i
 
 int account_list(struct accounts *ac, struct shard *s, struct str after, uint32_t limit, account_list_fn *done, void *arg)
 {
-	struct store_range range = { .kind = STR("user"), .after = after.n ? after : STR_NONE, .limit = limit };
+	struct store_range range = { .owner = ac->scope, .kind = STR("user"), .after = after.n ? after : STR_NONE, .limit = limit };
 	struct ask *q = ask_new(arg);
 
 	q->list = done;
@@ -558,5 +416,5 @@ int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *
 	struct ask *q = ask_new(arg);
 
 	q->done = done;
-	return ask_begun(q, store_get(ac->store, s, STR_NONE, STR("server"), STR("admin"), on_setup_needed, q));
+	return ask_begun(q, store_get(ac->store, s, ac->scope, STR("server"), STR("admin"), on_setup_needed, q));
 }

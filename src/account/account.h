@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Accounts: names, SCRAM keys, roles. Everything lives in store items of owner = bare JID (forms: account/record.h).
  *   kind "account" key ""    JSON {created, admin}
- *   kind "scram"   key ALG   binary keys for SHA-1, SHA-256, SHA-512
+ *   kind "scram"   key ALG   binary keys for SHA-1, SHA-256, SHA-512; application passwords and the second factor: account/signin.h
  *   kind "fast"    key hash  tokens, account/fast.h
  * Passwords are never stored; keys are derived in the pool.
  *
@@ -23,11 +23,12 @@ enum {
 	ACCOUNT_MANY_MAX = 1000000,
 };
 
-/* What an account needs of the process. Borrowed for its life; one per process, any thread. */
+/* What an account needs of the process. Borrowed for its life; one per domain (account/host.h), any thread. */
 struct accounts {
 	struct store *store;
 	struct pool *pool;
 	struct str domain;
+	struct str scope; /* owner of what belongs to no account: empty for the main domain, otherwise the domain */
 	uint8_t secret[32]; /* of this server: fake salts, slot tokens, occupant ids; made at first start, kept in the store */
 };
 
@@ -52,18 +53,13 @@ int account_create(struct accounts *ac, struct shard *s, const struct account_ne
  * Fails with -EEXIST when one of them exists; earlier ones (in steps of some hundred) stay. For load tests. */
 int account_create_many(struct accounts *ac, struct shard *s, const struct account_new *prefix, uint32_t count,
 	account_done_fn *done, void *arg);
-/* New password; all FAST tokens of the account die in the same transaction. */
+/* New password; all FAST tokens, application passwords and remembered clients of the account die in the same transaction. The second
+ * factor stays. */
 int account_passwd(struct accounts *ac, struct shard *s, struct str node, struct str password, account_done_fn *done, void *arg);
 /* The same when the operator chose it: it may be short. */
 int account_passwd_weak(struct accounts *ac, struct shard *s, struct str node, struct str password, account_done_fn *done, void *arg);
 /* Deletes the account with all its items, archive, tokens and invitations. Sessions are the caller's to end. */
 int account_delete(struct accounts *ac, struct shard *s, struct str node, account_done_fn *done, void *arg);
-
-/* SCRAM keys for a sign-in. status -ENOENT: unknown (keys hold a stable fake, so that nobody can tell); -EIO: keys is NULL. */
-typedef void account_keys_fn(struct shard *s, void *arg, int status, const struct scram_keys *keys);
-int account_keys(struct accounts *ac, struct shard *s, struct str node, enum hash_alg alg, account_keys_fn *done, void *arg);
-/* Checks a plain password in the pool. status 0 right; -EACCES wrong or unknown; -EIO. */
-int account_check_password(struct accounts *ac, struct shard *s, struct str node, struct str password, account_done_fn *done, void *arg);
 
 /* status 0: out says whether it is an administrator. */
 typedef void account_info_fn(struct shard *s, void *arg, int status, bool admin, uint64_t created_ms);

@@ -31,7 +31,7 @@ static bool is_mechanism(struct str m)
 	return str_is(m, "HT-SHA-256-NONE") || str_is(m, "HT-SHA-256-ENDP") || str_is(m, "HT-SHA-256-EXPR");
 }
 
-static struct str client_key(struct arena *a, struct str client)
+struct str fast_client_key(struct arena *a, struct str client)
 {
 	uint8_t digest[SHA256_BYTES];
 
@@ -82,6 +82,13 @@ static struct str tokens_write(struct arena *a, const struct tokens *t)
 static uint64_t tokens_last(const struct tokens *t)
 {
 	return t->fresh.expires_ms > t->current.expires_ms ? t->fresh.expires_ms : t->current.expires_ms;
+}
+
+uint64_t fast_item_expires_ms(struct arena *a, struct str value)
+{
+	struct tokens t = tokens_read(a, value);
+
+	return tokens_last(&t);
 }
 
 /* ---- issue ---- */
@@ -172,7 +179,7 @@ int fast_issue(struct accounts *ac, struct shard *s, struct str node, struct str
 	token = random_token(a, TOKEN_BYTES);
 	i = mem_zalloc(sizeof(*i));
 	*i = (struct issue){ .ac = ac, .done = done, .arg = arg, .owner = str_dup(range.owner),
-		.key = str_dup(client_key(a, client)), .mechanism = str_dup(mechanism),
+		.key = str_dup(fast_client_key(a, client)), .mechanism = str_dup(mechanism),
 		.expires_ms = clock_wall_ms() + FAST_TOKEN_DAYS * DAY_MS };
 	must(token.n < sizeof(i->token));
 	memcpy(i->token, token.p, token.n);
@@ -287,7 +294,7 @@ int fast_verify(struct accounts *ac, struct shard *s, const struct fast_check *c
 	v->done = done;
 	v->arg = arg;
 	v->owner = str_dup(record_owner(a, ac, c->node));
-	v->key = str_dup(client_key(a, c->client));
+	v->key = str_dup(fast_client_key(a, c->client));
 	v->mechanism = str_dup(c->mechanism);
 	memcpy(v->initiator, c->initiator_hash.p, SHA256_BYTES);
 	v->cb_n = c->cb_data.n;
@@ -306,7 +313,7 @@ int fast_revoke(struct accounts *ac, struct shard *s, struct str node, struct st
 	struct store_batch *b = store_batch_new();
 
 	if (client.p)
-		store_del(b, record_owner(a, ac, node), STR("fast"), client_key(a, client));
+		store_del(b, record_owner(a, ac, node), STR("fast"), fast_client_key(a, client));
 	else
 		store_del_all(b, record_owner(a, ac, node), STR("fast"), STR_NONE);
 	return store_commit(ac->store, s, b, done, arg) ? -EBUSY : 0;

@@ -16,6 +16,11 @@ enum {
 	FAST_CLIENT_MAX = 256, /* bytes of a user-agent id */
 };
 
+/* The key of a client's item, in the arena: of kinds "fast" and "client". */
+struct str fast_client_key(struct arena *a, struct str client);
+/* When the last token of a client's item dies, wall clock; 0: it has none. */
+uint64_t fast_item_expires_ms(struct arena *a, struct str value);
+
 /* Issues a token for this client (user-agent id) and mechanism; the older one of the same client stays valid until the new one is
  * used. -EINVAL: client empty or too long, or a mechanism that is not FAST's. */
 typedef void fast_token_fn(struct shard *s, void *arg, int status, struct str token, uint64_t expires_wall_ms);

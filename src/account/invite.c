@@ -121,8 +121,8 @@ static int keep(struct op *op, struct str value)
 
 static void put_used(struct store_batch *b, const struct op *op)
 {
-	store_expect(b, STR_NONE, STR("invite"), str_of(op->key), str_of(op->value));
-	store_del(b, STR_NONE, STR("invite"), str_of(op->key));
+	store_expect(b, op->ac->scope, STR("invite"), str_of(op->key), str_of(op->value));
+	store_del(b, op->ac->scope, STR("invite"), str_of(op->key));
 	store_del(b, str_of(op->inviter), STR("invited"), str_of(op->key));
 }
 
@@ -139,7 +139,7 @@ static size_t purge(struct store_batch *b, const struct op *op, const struct sto
 			open++;
 			continue;
 		}
-		store_del(b, STR_NONE, STR("invite"), v[i].key);
+		store_del(b, op->ac->scope, STR("invite"), v[i].key);
 		store_del(b, str_of(op->inviter), STR("invited"), v[i].key);
 	}
 	return open;
@@ -161,7 +161,7 @@ static void on_create_list(struct shard *s, void *arg, int status, const struct 
 		op_end(s, op, -EDQUOT);
 		return;
 	}
-	store_put(b, STR_NONE, STR("invite"), str_of(op->key), encode(a, &op->inv));
+	store_put(b, op->ac->scope, STR("invite"), str_of(op->key), encode(a, &op->inv));
 	store_put(b, str_of(op->inviter), STR("invited"), str_of(op->key),
 		arena_printf(a, "%llu", (unsigned long long)op->inv.expires_ms));
 	op_commit(s, op, b);
@@ -216,7 +216,7 @@ static int look(struct shard *s, struct op *op, struct str token)
 		return -ENOENT;
 	}
 	op->key = str_dup(token_key(shard_arena(s), token));
-	return op_begun(op, store_get(op->ac->store, s, STR_NONE, STR("invite"), str_of(op->key), on_item, op));
+	return op_begun(op, store_get(op->ac->store, s, op->ac->scope, STR("invite"), str_of(op->key), on_item, op));
 }
 
 static void found_end(struct shard *s, struct op *op)

@@ -37,7 +37,7 @@ void port_put_account(struct store_batch *b, struct arena *a, const struct accou
 	struct str info = record_info_encode(a, false, clock_wall_ms());
 
 	store_insert(b, record_owner(a, ac, node), STR("account"), STR_NONE, info);
-	store_put(b, STR_NONE, STR("user"), node, info);
+	store_put(b, ac->scope, STR("user"), node, info);
 }
 
 void port_put_keys(struct store_batch *b, struct arena *a, const struct accounts *ac, struct str node, const struct scram_keys *keys)

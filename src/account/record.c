@@ -91,7 +91,9 @@ void record_put_keys(struct store_batch *b, struct arena *a, struct str owner, c
 {
 	for (int alg = 0; alg < RECORD_ALGS; alg++)
 		store_put(b, owner, STR("scram"), record_alg((enum hash_alg)alg), record_keys_encode(a, &keys->v[alg]));
+	store_del_all(b, owner, STR("scram"), STR("app:"));
 	store_del_all(b, owner, STR("fast"), STR_NONE);
+	store_del_all(b, owner, STR("client"), STR_NONE);
 }
 
 void record_put_new(struct store_batch *b, struct arena *a, const struct accounts *ac, const struct account_new *n,
@@ -101,12 +103,12 @@ void record_put_new(struct store_batch *b, struct arena *a, const struct account
 	struct str info = record_info_encode(a, n->admin, clock_wall_ms());
 
 	store_insert(b, owner, STR("account"), STR_NONE, info);
-	store_put(b, STR_NONE, STR("user"), n->node, info);
+	store_put(b, ac->scope, STR("user"), n->node, info);
 	if (n->only_first)
-		store_expect(b, STR_NONE, STR("server"), STR("admin"), STR_NONE);
+		store_expect(b, ac->scope, STR("server"), STR("admin"), STR_NONE);
 	if (n->admin) {
-		store_put(b, STR_NONE, STR("server"), STR("admin"), n->node);
-		store_del(b, STR_NONE, STR("server"), STR("setup"));
+		store_put(b, ac->scope, STR("server"), STR("admin"), n->node);
+		store_del(b, ac->scope, STR("server"), STR("setup"));
 	}
 	record_put_keys(b, a, owner, keys);
 }

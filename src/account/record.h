@@ -3,7 +3,7 @@
  *   kind "account" key ""         JSON {"created": ms, "admin": bool}
  *   kind "scram"   key "SHA-256"  1 byte form, 4 bytes iterations (big endian), salt, StoredKey, ServerKey; the salt has 16 bytes in
  *                                 form 1, and its length stands before it in a byte in form 2
- * and for the whole server, owner "":
+ * and for the whole host, owner accounts.scope ("" for the main domain):
  *   kind "user"    key node       the same JSON as "account": so that all accounts can be listed
  *   kind "server"  key "admin"    node of the first administrator */
 #ifndef ACCOUNT_RECORD_H
@@ -26,7 +26,7 @@ int record_keys_decode(struct str value, enum hash_alg alg, struct scram_keys *o
 struct str record_info_encode(struct arena *a, bool admin, uint64_t created_ms);
 int record_info_decode(struct str value, bool *out_admin, uint64_t *out_created_ms); /* 0; -EBADMSG */
 
-/* Adds to the batch: new keys, and no old token any more. */
+/* Adds to the batch: new keys, and no old token, application password or client any more. */
 void record_put_keys(struct store_batch *b, struct arena *a, struct str owner, const struct account_keyset *keys);
 /* Adds to the batch all of a new account; the batch fails with -EEXIST when there is one. */
 void record_put_new(struct store_batch *b, struct arena *a, const struct accounts *ac, const struct account_new *n,

@@ -50,7 +50,7 @@ static void on_needed(struct shard *s, void *arg, int status)
 		return;
 	}
 	b = store_batch_new();
-	store_put(b, STR_NONE, STR("server"), STR("setup"), code_hash(a, str_of(f->code)));
+	store_put(b, f->ac->scope, STR("server"), STR("setup"), code_hash(a, str_of(f->code)));
 	if (store_commit(f->ac->store, s, b, on_code_kept, f))
 		fresh_end(s, f, -EBUSY);
 }
@@ -118,7 +118,7 @@ int setup_finish(struct accounts *ac, struct shard *s, const struct setup *in, a
 		return err;
 	f = mem_zalloc(sizeof(*f));
 	*f = (struct finish){ ac, done, arg, str_dup(in->code), str_dup(in->name), str_dup(in->password) };
-	err = store_get(ac->store, s, STR_NONE, STR("server"), STR("setup"), on_setup_code, f);
+	err = store_get(ac->store, s, ac->scope, STR("server"), STR("setup"), on_setup_code, f);
 	if (err)
 		finish_free(f);
 	return err ? -EBUSY : 0;

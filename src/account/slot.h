@@ -10,7 +10,7 @@ enum { SLOT_MINUTES = 60, SLOT_NAME_MAX = 200 };
 struct slot {
 	struct str id;	   /* random, base64url, 32 characters: names the file in its URL */
 	struct str name;   /* file name as cleaned for a URL segment (not encoded) */
-	struct str owner;  /* node of the uploader, for the quota */
+	struct str owner;  /* node of the uploader, or bare JID when it is not of the main domain; for the quota */
 	struct str type;   /* media type asked for, may be empty */
 	uint64_t size;	   /* exact bytes */
 	uint64_t expires_ms;

@@ -199,6 +199,8 @@ static void on_server_items(struct shard *s, void *arg, int status, const struct
 			domain = v[i].value;
 		} else if (str_is(v[i].key, "domain_guess")) {
 			guess = v[i].value;
+		} else if (str_is(v[i].key, "hosts")) {
+			snprintf(r->st->hosts_out, sizeof(r->st->hosts_out), "%.*s", STR_ARG(v[i].value));
 		}
 	}
 	r->batch = store_batch_new();

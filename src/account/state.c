@@ -118,7 +118,7 @@ static void on_found(struct shard *s, void *arg, int status, const struct store_
 	b = store_batch_new();
 	store_expect(b, owner, STR("account"), STR_NONE, v->value);
 	store_put(b, owner, STR("account"), STR_NONE, value);
-	store_put(b, STR_NONE, STR("user"), node, value);
+	store_put(b, q->ac->scope, STR("user"), node, value);
 	free(text);
 	if (store_commit(q->ac->store, s, b, on_changed, q))
 		on_changed(s, q, -EBUSY);

@@ -55,6 +55,7 @@ int cli_make_dir(const char *path);
 /* Verbs of this folder. */
 int verb_user_add(const struct cli *c);
 int verb_user_passwd(const struct cli *c);
+int verb_user_totp(const struct cli *c);
 int verb_user_list(const struct cli *c);
 int verb_user_delete(const struct cli *c);
 int verb_reports(const struct cli *c);

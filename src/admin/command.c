@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "account/factor.h"
 #include "account/invite.h"
 #include "admin/command_priv.h"
 #include "admin/uploads.h"
@@ -76,20 +77,68 @@ static bool flag_of(const struct admin_call *call, const char *name)
 	return json_is_true(json_object_get(call->request, name));
 }
 
+static struct host *host_named(const struct admin_call *call, struct str domain)
+{
+	return call->admin->hosts ? hosts_find_nocase(call->admin->hosts, domain) : NULL;
+}
+
+struct accounts *admin_accounts_named(const struct admin_call *call, struct str domain)
+{
+	struct host *host = host_named(call, domain);
+
+	if (!domain.n || str_eq_nocase(domain, call->admin->accounts->domain))
+		return call->admin->accounts;
+	return host ? host->accounts : NULL;
+}
+
+/* The accounts that the request is about: those of the host in "host" or behind the @ of "name" or "prefix", else the main ones. */
+static struct accounts *accounts_of(const struct admin_call *call)
+{
+	static const char *const arguments[] = { "name", "prefix" };
+	struct host *host = host_named(call, admin_text_of(call, "host"));
+	struct str domain;
+
+	for (size_t i = 0; !host && i < ARRAY_LEN(arguments); i++) {
+		str_cut(admin_text_of(call, arguments[i]), '@', &domain);
+		host = host_named(call, domain);
+	}
+	return host ? host->accounts : call->admin->accounts;
+}
+
+static struct str jid_of(const struct admin_call *call, struct str node)
+{
+	return arena_printf(shard_arena(call->shard), "%.*s@%.*s", STR_ARG(node), STR_ARG(accounts_of(call)->domain));
+}
+
 static json_t *jid_answer(const struct admin_call *call, struct str node)
 {
-	struct str domain = call->admin->accounts->domain;
-	struct str jid = arena_printf(shard_arena(call->shard), "%.*s@%.*s", STR_ARG(node), STR_ARG(domain));
+	struct str jid = jid_of(call, node);
 
 	return json_pack("{s:s%}", "jid", jid.p, jid.n);
 }
 
-/* The argument "name": a node, or a bare JID of this domain. */
+/* The argument without the domain of its host; whole, and so refused as a name, when that is none of ours. */
+static struct str local_of(const struct admin_call *call, const char *argument)
+{
+	struct str name = admin_text_of(call, argument), domain, node = str_cut(name, '@', &domain);
+
+	return str_eq_nocase(domain, accounts_of(call)->domain) ? node : name;
+}
+
 static struct str name_of(const struct admin_call *call)
 {
-	struct str name = admin_text_of(call, "name"), domain, node = str_cut(name, '@', &domain);
+	return local_of(call, "name");
+}
 
-	return str_eq_nocase(domain, call->admin->accounts->domain) ? node : name;
+/* Is the argument "host" absent or known? Answers when it is not. */
+static bool host_ok(struct admin_call *call)
+{
+	struct str domain = admin_text_of(call, "host");
+
+	if (!domain.n || host_named(call, domain) || str_eq_nocase(domain, call->admin->accounts->domain))
+		return true;
+	admin_fail(call, "unknown-host", "This server has no such domain; `hosts` in its configuration lists them.");
+	return false;
 }
 
 /* Its normalised node; answers and returns NONE when it is none. */
@@ -118,7 +167,7 @@ static void on_added(struct shard *s, void *arg, int status)
 	}
 	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
 	if (hooks->created)
-		hooks->created(hooks->arg, node);
+		hooks->created(hooks->arg, jid_of(call, node));
 	log_info("account.created", "node=\"%.*s\" by=operator admin=%d", STR_ARG(node), flag_of(call, "admin"));
 	admin_succeed(call, jid_answer(call, node));
 }
@@ -127,7 +176,7 @@ static void user_add(struct admin_call *call)
 {
 	struct account_new n = { .node = name_of(call), .password = admin_text_of(call, "password"),
 		.admin = flag_of(call, "admin"), .weak_ok = true };
-	int err = account_create(call->admin->accounts, call->shard, &n, on_added, call);
+	int err = account_create(accounts_of(call), call->shard, &n, on_added, call);
 
 	if (err)
 		admin_fail_status(call, err);
@@ -145,7 +194,7 @@ static void on_added_many(struct shard *s, void *arg, int status)
 
 static void user_add_many(struct admin_call *call)
 {
-	struct account_new n = { .node = admin_text_of(call, "prefix"), .password = admin_text_of(call, "password"), .weak_ok = true };
+	struct account_new n = { .node = local_of(call, "prefix"), .password = admin_text_of(call, "password"), .weak_ok = true };
 	json_int_t count = json_integer_value(json_object_get(call->request, "count"));
 	int err;
 
@@ -153,12 +202,12 @@ static void user_add_many(struct admin_call *call)
 		admin_fail(call, "bad-count", "COUNT is a number from 1 to 1000000.");
 		return;
 	}
-	err = account_create_many(call->admin->accounts, call->shard, &n, (uint32_t)count, on_added_many, call);
+	err = account_create_many(accounts_of(call), call->shard, &n, (uint32_t)count, on_added_many, call);
 	if (err)
 		admin_fail_status(call, err);
 }
 
-/* ---- user passwd, delete, list ---- */
+/* ---- user passwd ---- */
 
 static void on_passwd(struct shard *s, void *arg, int status)
 {
@@ -177,10 +226,41 @@ static void user_passwd(struct admin_call *call)
 
 	if (!node.n)
 		return;
-	err = account_passwd_weak(call->admin->accounts, call->shard, node, admin_text_of(call, "password"), on_passwd, call);
+	err = account_passwd_weak(accounts_of(call), call->shard, node, admin_text_of(call, "password"), on_passwd, call);
 	if (err)
 		admin_fail_status(call, err);
 }
+
+/* ---- user totp off ---- */
+
+static void on_totp_off(struct shard *s, void *arg, int status)
+{
+	struct admin_call *call = arg;
+
+	(void)s;
+	if (status == -ENOENT) {
+		admin_fail(call, "not-found", "There is no such account, or its second factor is off.");
+	} else if (status) {
+		admin_fail_status(call, status);
+	} else {
+		log_info("account.factor", "node=\"%.*s\" state=off by=operator", STR_ARG(name_of(call)));
+		admin_succeed(call, json_object());
+	}
+}
+
+static void user_totp_off(struct admin_call *call)
+{
+	struct str node = node_of(call);
+	int err;
+
+	if (!node.n)
+		return;
+	err = factor_off(accounts_of(call), call->shard, node, on_totp_off, call);
+	if (err)
+		admin_fail_status(call, err);
+}
+
+/* ---- user delete, list ---- */
 
 static void on_deleted(struct shard *s, void *arg, int status)
 {
@@ -194,7 +274,7 @@ static void on_deleted(struct shard *s, void *arg, int status)
 	}
 	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
 	if (hooks->kick)
-		hooks->kick(hooks->arg, node);
+		hooks->kick(hooks->arg, jid_of(call, node));
 	log_info("account.deleted", "node=\"%.*s\" by=operator", STR_ARG(node));
 	admin_succeed(call, json_object());
 }
@@ -206,7 +286,7 @@ static void user_delete(struct admin_call *call)
 
 	if (!node.n)
 		return;
-	err = account_delete(call->admin->accounts, call->shard, node, on_deleted, call);
+	err = account_delete(accounts_of(call), call->shard, node, on_deleted, call);
 	if (err)
 		admin_fail_status(call, err);
 }
@@ -235,8 +315,11 @@ static void on_listed(struct shard *s, void *arg, int status, const struct accou
 
 static void user_list(struct admin_call *call)
 {
-	int err = account_list(call->admin->accounts, call->shard, admin_text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
+	int err;
 
+	if (!host_ok(call))
+		return;
+	err = account_list(accounts_of(call), call->shard, admin_text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
 	if (err)
 		admin_fail_status(call, err);
 }
@@ -247,13 +330,15 @@ static void on_invited(struct shard *s, void *arg, int status, struct str token,
 {
 	struct admin_call *call = arg;
 	struct arena *a = shard_arena(s);
-	struct str domain = call->admin->accounts->domain, link, uri, expires;
+	struct str domain = accounts_of(call)->domain, link, uri, expires;
 
 	if (status) {
 		admin_fail_status(call, status);
 		return;
 	}
-	link = arena_printf(a, "%s/i/%.*s", call->admin->web_url, STR_ARG(token));
+	struct host *host = host_named(call, domain);
+
+	link = arena_printf(a, "%.*s/i/%.*s", STR_ARG(host ? host->web_url : str_of(call->admin->web_url)), STR_ARG(token));
 	/* XEP-0445 §3: register with a pre-authentication token at the domain. */
 	uri = arena_printf(a, "xmpp:%.*s?register;preauth=%.*s", STR_ARG(domain), STR_ARG(token));
 	expires = time_format(a, inv->expires_ms);
@@ -263,8 +348,11 @@ static void on_invited(struct shard *s, void *arg, int status, struct str token,
 
 static void invite(struct admin_call *call)
 {
-	int err = invite_create(call->admin->accounts, call->shard, STR_NONE, true, on_invited, call);
+	int err;
 
+	if (!host_ok(call))
+		return;
+	err = invite_create(accounts_of(call), call->shard, STR_NONE, true, on_invited, call);
 	if (err)
 		admin_fail_status(call, err);
 }
@@ -276,8 +364,11 @@ static void status(struct admin_call *call)
 	const struct admin *ad = call->admin;
 	struct str domain = ad->accounts->domain;
 	json_t *j = json_pack("{s:s, s:s%, s:b}", "version", ANSER_VERSION, "domain", domain.p, domain.n, "serving",
-		(int)ad->serving);
+		(int)ad->serving), *hosts = json_array();
 
+	for (int i = 0; ad->hosts && i < atomic_load(&ad->hosts->n); i++)
+		json_array_append_new(hosts, json_stringn(ad->hosts->v[i]->domain.p, ad->hosts->v[i]->domain.n));
+	json_object_set_new(j, "hosts", hosts);
 	if (ad->serving) {
 		json_object_set_new(j, "web", json_string(ad->web_url));
 		json_object_set_new(j, "uptime_seconds", json_integer((json_int_t)((clock_mono_ms() - ad->started_ms) / 1000)));
@@ -369,13 +460,14 @@ const struct admin_command admin_commands[] = {
 	{ "user add", "name, password, admin", "Create an account.", user_add },
 	{ "user add many", "prefix, count, password", "Create PREFIX0, PREFIX1 ... with one password.", user_add_many },
 	{ "user passwd", "name, password", "Set a password; remembered sign-ins end.", user_passwd },
-	{ "user list", "after", "Accounts in order of their names, a page at a time.", user_list },
+	{ "user totp off", "name", "Turn an account's second factor off; remembered sign-ins end.", user_totp_off },
+	{ "user list", "host, after", "Accounts in order of their names, a page at a time.", user_list },
 	{ "user delete", "name", "Delete an account with its archive; its sessions end.", user_delete },
-	{ "invite", "", "Make a link that creates one account.", invite },
-	{ "reports", "after", "Open reports of abuse, the oldest first, a page at a time.", admin_reports },
-	{ "report close", "id", "Take a report out of the queue.", admin_report_close },
+	{ "invite", "host", "Make a link that creates one account.", invite },
+	{ "reports", "host, after", "Open reports of abuse, the oldest first, a page at a time.", admin_reports },
+	{ "report close", "host, id", "Take a report out of the queue.", admin_report_close },
 	{ "import user", "host, name, first, merge, dry, password, last, xml", "Write a piece of an account (XEP-0227).", admin_import_user },
-	{ "export user", "name, part, after", "Read a piece of an account (XEP-0227).", admin_export_user },
+	{ "export user", "host, name, part, after", "Read a piece of an account (XEP-0227).", admin_export_user },
 	{ "status", "", "Version, domain and, of a running server, its counts.", status },
 	{ "backup", "dir", "Copy the database and uploaded files into a new directory.", backup },
 	{ NULL },

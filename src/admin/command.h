@@ -6,19 +6,20 @@
 
 #include <jansson.h>
 
-#include "account/account.h"
+#include "account/host.h"
 
 enum { ADMIN_LIST_PAGE = 500 };
 
 /* What the rest of the server does about a command; each may be NULL. Any shard's thread. */
 struct admin_hooks {
 	void *arg;
-	void (*kick)(void *arg, struct str node);    /* the account is gone: end its sessions */
-	void (*created)(void *arg, struct str node); /* a new account: forget that it was unknown */
+	void (*kick)(void *arg, struct str bare);    /* the account is gone: end its sessions */
+	void (*created)(void *arg, struct str bare); /* a new account: forget that it was unknown */
 };
 
 struct admin {
-	struct accounts *accounts;
+	struct accounts *accounts; /* of the main host */
+	const struct hosts *hosts; /* all; NULL: the main one only */
 	const char *data_dir;
 	const char *web_url;   /* "https://host:8443"; for links */
 	bool serving;	       /* a server, not a data directory at rest */

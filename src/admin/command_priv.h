@@ -12,6 +12,9 @@ void admin_succeed(struct admin_call *call, json_t *answer);
 /* An argument of the request; NONE when it is absent or no text. */
 struct str admin_text_of(const struct admin_call *call, const char *name);
 
+/* The accounts of this domain; empty: the main one's. NULL: it is none of ours. */
+struct accounts *admin_accounts_named(const struct admin_call *call, struct str domain);
+
 typedef void admin_command_fn(struct admin_call *call);
 admin_command_fn admin_reports, admin_report_close, admin_import_user, admin_export_user;
 

@@ -22,7 +22,8 @@ struct exporter {
 	const struct cli *cli;
 	struct office office;
 	const char *to;
-	char domain[256];
+	const char *domain; /* of the host whose accounts are written now */
+	json_t *hosts;
 	bool split; /* a file per account */
 	FILE *out, *host; /* where users go; the host's file, which names those of the users */
 	uint64_t users;
@@ -69,7 +70,7 @@ static int pieces(struct exporter *ex, const char *name)
 		json_t *answer, *xml, *next;
 
 		code = office_ask(&ex->office,
-			json_pack("{s:s, s:s, s:I, s:s}", "command", "export user", "name", name, "part", part, "after", after), false, &answer);
+			json_pack("{s:s, s:s, s:s, s:I, s:s}", "command", "export user", "host", ex->domain, "name", name, "part", part, "after", after), false, &answer);
 		if (code)
 			break;
 		xml = json_object_get(answer, "xml");
@@ -130,7 +131,7 @@ static int users(struct exporter *ex)
 		json_t *answer, *list, *u;
 		size_t i;
 
-		code = office_ask(&ex->office, json_pack("{s:s, s:s}", "command", "user list", "after", after), false, &answer);
+		code = office_ask(&ex->office, json_pack("{s:s, s:s, s:s}", "command", "user list", "host", ex->domain, "after", after), false, &answer);
 		if (code)
 			break;
 		list = json_object_get(answer, "users");
@@ -147,32 +148,49 @@ static int users(struct exporter *ex)
 	return code;
 }
 
+/* Accounts of the current host: all, or the one that was named, if it is of this host. */
 static int all_or_one(struct exporter *ex)
 {
-	return ex->cli->words_n > 1 ? user(ex, ex->cli->words[1]) : users(ex);
+	const char *word = ex->cli->words_n > 1 ? ex->cli->words[1] : NULL, *at = word ? strchr(word, '@') : NULL;
+	char name[NAME_MAX];
+
+	if (!word)
+		return users(ex);
+	if (at ? strcmp(at + 1, ex->domain) != 0 : ex->domain != json_string_value(json_array_get(ex->hosts, 0)))
+		return CLI_OK;
+	snprintf(name, sizeof(name), "%.*s", at ? (int)(at - word) : (int)strlen(word), word);
+	return user(ex, name);
 }
 
 static int one_file(struct exporter *ex)
 {
-	int code;
+	json_t *host;
+	size_t i;
+	int code = CLI_OK;
 
 	ex->out = create(ex->to);
 	if (!ex->out)
 		return CLI_FAILED;
-	fputs(DECLARATION "<server-data xmlns='" NS_PIE "'>\n<host jid='", ex->out);
-	put_escaped(ex->out, ex->domain);
-	fputs("'>\n", ex->out);
-	code = all_or_one(ex);
-	fputs("</host>\n</server-data>\n", ex->out);
+	fputs(DECLARATION "<server-data xmlns='" NS_PIE "'>\n", ex->out);
+	json_array_foreach(ex->hosts, i, host) {
+		ex->domain = json_string_value(host);
+		fputs("<host jid='", ex->out);
+		put_escaped(ex->out, ex->domain);
+		fputs("'>\n", ex->out);
+		if (!code)
+			code = all_or_one(ex);
+		fputs("</host>\n", ex->out);
+	}
+	fputs("</server-data>\n", ex->out);
 	if (finish(ex->out, ex->to) && !code)
 		code = CLI_FAILED;
 	return code;
 }
 
-static int many_files(struct exporter *ex)
+/* The host's file and those of its accounts. */
+static int host_files(struct exporter *ex, FILE *main_file)
 {
 	char path[PATH_MAX], name[300];
-	FILE *main_file;
 	int code;
 
 	if (snprintf(path, sizeof(path), "%s%s", ex->to, ex->domain) >= (int)sizeof(path) || cli_make_dir(path)) {
@@ -180,24 +198,42 @@ static int many_files(struct exporter *ex)
 		return CLI_FAILED;
 	}
 	snprintf(name, sizeof(name), "%s.xml", ex->domain);
-	main_file = create_in(ex, "server-data.xml");
-	ex->host = main_file ? create_in(ex, name) : NULL;
-	if (!ex->host) {
-		if (main_file)
-			fclose(main_file);
+	ex->host = create_in(ex, name);
+	if (!ex->host)
 		return CLI_FAILED;
-	}
-	fputs(DECLARATION "<server-data xmlns='" NS_PIE "' xmlns:xi='" NS_XINCLUDE "'>\n  <xi:include href='", main_file);
+	fputs("  <xi:include href='", main_file);
 	put_escaped(main_file, name);
-	fputs("'/>\n</server-data>\n", main_file);
+	fputs("'/>\n", main_file);
 	fputs(DECLARATION "<host xmlns='" NS_PIE "' xmlns:xi='" NS_XINCLUDE "' jid='", ex->host);
 	put_escaped(ex->host, ex->domain);
 	fputs("'>\n", ex->host);
 	code = all_or_one(ex);
 	fputs("</host>\n", ex->host);
-	if (finish(ex->host, name) | finish(main_file, "server-data.xml"))
-		code = CLI_FAILED;
-	return code;
+	return finish(ex->host, name) ? CLI_FAILED : code;
+}
+
+static int many_files(struct exporter *ex)
+{
+	FILE *main_file;
+	json_t *host;
+	size_t i;
+	int code = CLI_OK;
+
+	if (cli_make_dir(ex->to)) {
+		cli_error("cannot make %s", ex->to);
+		return CLI_FAILED;
+	}
+	main_file = create_in(ex, "server-data.xml");
+	if (!main_file)
+		return CLI_FAILED;
+	fputs(DECLARATION "<server-data xmlns='" NS_PIE "' xmlns:xi='" NS_XINCLUDE "'>\n", main_file);
+	json_array_foreach(ex->hosts, i, host) {
+		ex->domain = json_string_value(host);
+		if (!code)
+			code = host_files(ex, main_file);
+	}
+	fputs("</server-data>\n", main_file);
+	return finish(main_file, "server-data.xml") ? CLI_FAILED : code;
 }
 
 int verb_export(const struct cli *c)
@@ -209,10 +245,10 @@ int verb_export(const struct cli *c)
 
 	if (code)
 		return code;
-	snprintf(ex.domain, sizeof(ex.domain), "%s", office_text(answer, "domain"));
-	json_decref(answer);
+	ex.hosts = json_object_get(answer, "hosts");
 	ex.split = n && ex.to[n - 1] == '/';
 	code = ex.split ? many_files(&ex) : one_file(&ex);
+	json_decref(answer);
 	office_close(&ex.office);
 	if (!code)
 		printf("exported %" PRIu64 " accounts to %s; the file opens them: keep it safe\n", ex.users, ex.to);

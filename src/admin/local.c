@@ -14,6 +14,7 @@ struct admin_local {
 	struct store *store;
 	struct pool *pool;
 	struct accounts accounts;
+	struct hosts hosts;
 	struct accounts_start start;
 	struct shards shards;
 	struct admin admin;
@@ -45,6 +46,21 @@ static int begin(struct admin_local *l, struct str domain, char *err, size_t err
 	return status;
 }
 
+static void add_hosts(struct admin_local *l)
+{
+	struct str rest = str_of(l->start.hosts_out), url = str_of(l->web_url);
+	struct arena a;
+
+	arena_init(&a);
+	hosts_init(&l->hosts, &l->accounts, url);
+	while (rest.n) {
+		struct str name = str_cut(rest, ',', &rest);
+
+		hosts_add(&l->hosts, name, arena_printf(&a, "https://%.*s:8443", STR_ARG(name)));
+	}
+	arena_fini(&a);
+}
+
 int admin_local_open(const char *dir, struct str domain, const char *web_url, struct admin_local **out, char *err, size_t err_n)
 {
 	struct store_config cfg = { .backend = "sqlite", .dir = dir, .readers = 1 };
@@ -64,7 +80,8 @@ int admin_local_open(const char *dir, struct str domain, const char *web_url, st
 		snprintf(l->web_url, sizeof(l->web_url), "%s", web_url);
 	else
 		snprintf(l->web_url, sizeof(l->web_url), "https://%s:8443", l->start.domain_out);
-	l->admin = (struct admin){ .accounts = &l->accounts, .data_dir = l->dir, .web_url = l->web_url };
+	add_hosts(l);
+	l->admin = (struct admin){ .accounts = &l->accounts, .hosts = &l->hosts, .data_dir = l->dir, .web_url = l->web_url };
 	*out = l;
 	return 0;
 }
@@ -115,6 +132,7 @@ void admin_local_close(struct admin_local *l)
 	store_close(l->store);
 	shards_fini(&l->shards);
 	accounts_start_fini(&l->start);
+	hosts_fini(&l->hosts);
 	free(l->dir);
 	free(l);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* An account as XEP-0227 1.1 XML, piece by piece.
  *
- * {"command": "export user", "name", "part": number, "after": key} → {"xml": text, "part", "after"}; the last piece has no "part".
+ * {"command": "export user", "host", "name", "part": number, "after": key} → {"xml": text, "part", "after"}; the last piece has no "part".
  * All texts of one account, in order, are its <user/> element. */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ enum { ITEMS_PAGE = 250 };
 
 struct export {
 	struct admin_call *call;
+	struct accounts *ac; /* of its host */
 	int part;
 	struct str node, owner;
 	struct buf out;
@@ -177,7 +178,7 @@ static void on_account(struct shard *s, void *arg, int status, const struct stor
 		buf_puts(&ex->out, "'>");
 		if (st.disabled)
 			buf_puts(&ex->out, "<disabled xmlns='" NS_EXPORT "'/>");
-		status = store_list(ex->call->admin->accounts->store, s,
+		status = store_list(ex->ac->store, s,
 			&(struct store_range){ .owner = ex->owner, .kind = STR("scram"), .limit = ITEMS_PAGE }, on_keys, ex);
 	}
 	if (status)
@@ -186,7 +187,7 @@ static void on_account(struct shard *s, void *arg, int status, const struct stor
 
 static void head(struct export *ex, struct shard *s)
 {
-	if (store_get(ex->call->admin->accounts->store, s, ex->owner, STR("account"), STR_NONE, on_account, ex))
+	if (store_get(ex->ac->store, s, ex->owner, STR("account"), STR_NONE, on_account, ex))
 		fail_export(ex, -EBUSY);
 }
 
@@ -233,7 +234,7 @@ static void archive(struct export *ex, struct shard *s)
 
 	if (ex->after)
 		archive_id_parse(str_of(ex->after), &q.after_id);
-	if (store_query(ex->call->admin->accounts->store, s, &q, on_archive, ex))
+	if (store_query(ex->ac->store, s, &q, on_archive, ex))
 		fail_export(ex, -EBUSY);
 }
 
@@ -293,19 +294,24 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 
 void admin_export_user(struct admin_call *call)
 {
-	struct accounts *ac = call->admin->accounts;
+	struct accounts *ac = admin_accounts_named(call, admin_text_of(call, "host"));
 	struct arena *a = shard_arena(call->shard);
 	json_int_t part = json_integer_value(json_object_get(call->request, "part"));
 	struct str node, after = admin_text_of(call, "after");
 	struct store_range range;
 	struct export *ex;
 
+	if (!ac) {
+		admin_fail(call, "other-host", "This server does not serve that host.");
+		return;
+	}
 	if (account_name_check(a, admin_text_of(call, "name"), &node) || part < 0 || part >= (json_int_t)ARRAY_LEN(parts)) {
 		admin_fail_status(call, -EINVAL);
 		return;
 	}
 	ex = mem_zalloc(sizeof(*ex));
 	ex->call = call;
+	ex->ac = ac;
 	ex->part = (int)part;
 	ex->node = (struct str){ str_dup(node), node.n };
 	ex->owner = port_owner(a, ac, node);

@@ -32,6 +32,7 @@ const char *const port_count_names[PORT_COUNTS] = {
 
 struct import {
 	struct admin_call *call;
+	struct accounts *ac; /* of its host */
 	struct arena *a; /* of the turn in which the batch is made */
 	struct store_batch *batch;
 	struct str node, owner;
@@ -112,7 +113,7 @@ static void credentials(struct import *im, struct xml *el)
 		return;
 	}
 	k.iterations = (uint32_t)iterations;
-	port_put_keys(im->batch, a, im->call->admin->accounts, im->node, &k);
+	port_put_keys(im->batch, a, im->ac, im->node, &k);
 	im->counts[PORT_CREDENTIALS]++;
 }
 
@@ -502,7 +503,7 @@ static void on_written(struct shard *s, void *arg, int status)
 
 	if (!status && im->disable) {
 		im->disable = false;
-		status = account_set_state(im->call->admin->accounts, s, im->node, ACCOUNT_DISABLE, on_written, im);
+		status = account_set_state(im->ac, s, im->node, ACCOUNT_DISABLE, on_written, im);
 		if (!status)
 			return;
 	}
@@ -511,7 +512,7 @@ static void on_written(struct shard *s, void *arg, int status)
 		return;
 	}
 	if (hooks->kick) /* what memory says is old */
-		hooks->kick(hooks->arg, im->node);
+		hooks->kick(hooks->arg, im->owner);
 	answer(im);
 }
 
@@ -533,7 +534,7 @@ static void write_batch(struct shard *s, struct import *im)
 		return;
 	}
 	im->batch = NULL;
-	if (store_commit(im->call->admin->accounts->store, s, b, on_written, im))
+	if (store_commit(im->ac->store, s, b, on_written, im))
 		fail_import(im, -EBUSY);
 }
 
@@ -580,7 +581,7 @@ static void on_spool(struct shard *s, void *arg, int status, const struct store_
 		str_u64(v->value, UINT32_MAX, &count);
 	im->offline_n = (uint32_t)count;
 	if (!status)
-		status = store_list(im->call->admin->accounts->store, s,
+		status = store_list(im->ac->store, s,
 			&(struct store_range){ .owner = im->owner, .kind = STR("roster"), .limit = ROSTER_MAX + 1 }, on_roster, im);
 	if (status)
 		fail_import(im, status);
@@ -588,7 +589,7 @@ static void on_spool(struct shard *s, void *arg, int status, const struct store_
 
 static void read_piece(struct shard *s, struct import *im)
 {
-	int err = store_get(im->call->admin->accounts->store, s, im->owner, STR("spool"), STR_NONE, on_spool, im);
+	int err = store_get(im->ac->store, s, im->owner, STR("spool"), STR_NONE, on_spool, im);
 
 	if (err)
 		fail_import(im, -EBUSY);
@@ -600,7 +601,7 @@ static void on_created(struct shard *s, void *arg, int status)
 
 	if (status == -EINVAL || status == -EMSGSIZE || status == -E2BIG) {
 		warn(im, "the password cannot be used: set another one");
-		port_put_account(im->batch, shard_arena(s), im->call->admin->accounts, im->node);
+		port_put_account(im->batch, shard_arena(s), im->ac, im->node);
 	} else if (status) {
 		fail_import(im, status);
 		return;
@@ -618,11 +619,11 @@ static void create(struct shard *s, struct import *im)
 
 	if (!password.n || json_is_true(json_object_get(im->call->request, "dry"))) {
 		im->counts[PORT_CREDENTIALS] += password.n != 0;
-		port_put_account(im->batch, shard_arena(s), im->call->admin->accounts, im->node);
+		port_put_account(im->batch, shard_arena(s), im->ac, im->node);
 		read_piece(s, im);
 		return;
 	}
-	err = account_create(im->call->admin->accounts, s, &n, on_created, im);
+	err = account_create(im->ac, s, &n, on_created, im);
 	if (err)
 		on_created(s, im, err);
 }
@@ -648,12 +649,12 @@ static void on_known(struct shard *s, void *arg, int status, bool admin, uint64_
 
 void admin_import_user(struct admin_call *call)
 {
-	struct accounts *ac = call->admin->accounts;
 	struct arena *a = shard_arena(call->shard);
-	struct str host, node;
+	struct accounts *ac = admin_accounts_named(call, admin_text_of(call, "host"));
+	struct str node;
 	struct import *im;
 
-	if (jid_nameprep(a, admin_text_of(call, "host"), &host) || !str_eq(host, ac->domain)) {
+	if (!ac) {
 		admin_fail(call, "other-host", "This server does not serve that host.");
 		return;
 	}
@@ -663,6 +664,7 @@ void admin_import_user(struct admin_call *call)
 	}
 	im = mem_zalloc(sizeof(*im));
 	im->call = call;
+	im->ac = ac;
 	im->batch = store_batch_new();
 	im->warnings = json_array();
 	im->node = (struct str){ str_dup(node), node.n };

@@ -61,8 +61,9 @@ static void on_reports(struct shard *s, void *arg, int status, const struct stor
 void admin_reports(struct admin_call *call)
 {
 	struct str after = admin_text_of(call, "after");
-	struct store_range range = { .kind = STR("report"), .after = after.n ? after : STR_NONE, .limit = REPORTS_PAGE };
-	int err = store_list(call->admin->accounts->store, call->shard, &range, on_reports, call);
+	struct accounts *ac = admin_accounts_named(call, admin_text_of(call, "host"));
+	struct store_range range = { .owner = ac ? ac->scope : STR_NONE, .kind = STR("report"), .after = after.n ? after : STR_NONE, .limit = REPORTS_PAGE };
+	int err = ac ? store_list(ac->store, call->shard, &range, on_reports, call) : -ENOENT;
 
 	if (err)
 		admin_fail_status(call, err);
@@ -93,7 +94,7 @@ static void on_report(struct shard *s, void *arg, int status, const struct store
 		return;
 	}
 	b = store_batch_new();
-	report_close(b, shard_arena(s), v->key, v->value);
+	report_close(b, shard_arena(s), v->owner, v->key, v->value);
 	log_info("report.closed", "id=%.*s by=operator", STR_ARG(v->key));
 	if (store_commit(call->admin->accounts->store, s, b, on_closed, call))
 		admin_fail_status(call, -EBUSY);
@@ -101,7 +102,8 @@ static void on_report(struct shard *s, void *arg, int status, const struct store
 
 void admin_report_close(struct admin_call *call)
 {
-	int err = store_get(call->admin->accounts->store, call->shard, STR_NONE, STR("report"), admin_text_of(call, "id"), on_report, call);
+	struct accounts *ac = admin_accounts_named(call, admin_text_of(call, "host"));
+	int err = ac ? store_get(ac->store, call->shard, ac->scope, STR("report"), admin_text_of(call, "id"), on_report, call) : -ENOENT;
 
 	if (err)
 		admin_fail_status(call, err);

@@ -149,6 +149,27 @@ int verb_user_passwd(const struct cli *c)
 	return code;
 }
 
+int verb_user_totp(const struct cli *c)
+{
+	json_t *answer;
+	int code;
+
+	if (strcmp(c->words[0], "off") != 0) {
+		cli_error("usage: anser user totp off NAME; its owner turns the second factor on");
+		return CLI_USAGE;
+	}
+	code = office_once(c, json_pack("{s:s, s:s}", "command", "user totp off", "name", c->words[1]), false, &answer);
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
+/* The optional word HOST. */
+static const char *host_word(const struct cli *c)
+{
+	return c->words_n ? c->words[0] : "";
+}
+
 int verb_user_list(const struct cli *c)
 {
 	struct office o = { .cli = c };
@@ -160,7 +181,7 @@ int verb_user_list(const struct cli *c)
 		json_t *answer, *users, *user;
 		size_t i;
 
-		code = office_ask(&o, json_pack("{s:s, s:s}", "command", "user list", "after", after), false, &answer);
+		code = office_ask(&o, json_pack("{s:s, s:s, s:s}", "command", "user list", "host", host_word(c), "after", after), false, &answer);
 		if (code)
 			break;
 		users = json_object_get(answer, "users");
@@ -233,7 +254,7 @@ int verb_reports(const struct cli *c)
 		json_t *answer, *list, *r;
 		size_t i;
 
-		code = office_ask(&o, json_pack("{s:s, s:s}", "command", "reports", "after", after), false, &answer);
+		code = office_ask(&o, json_pack("{s:s, s:s, s:s}", "command", "reports", "host", host_word(c), "after", after), false, &answer);
 		if (code)
 			break;
 		list = json_object_get(answer, "reports");
@@ -258,7 +279,7 @@ int verb_reports(const struct cli *c)
 int verb_report_close(const struct cli *c)
 {
 	json_t *answer;
-	int code = office_once(c, json_pack("{s:s, s:s}", "command", "report close", "id", c->words[0]), false, &answer);
+	int code = office_once(c, json_pack("{s:s, s:s, s:s}", "command", "report close", "id", c->words[0], "host", c->words_n > 1 ? c->words[1] : ""), false, &answer);
 
 	if (!code)
 		json_decref(answer);
@@ -270,7 +291,7 @@ int verb_report_close(const struct cli *c)
 int verb_invite(const struct cli *c)
 {
 	json_t *answer;
-	int code = office_once(c, json_pack("{s:s}", "command", "invite"), true, &answer);
+	int code = office_once(c, json_pack("{s:s, s:s}", "command", "invite", "host", host_word(c)), true, &answer);
 
 	if (code)
 		return code;

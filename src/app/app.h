@@ -3,7 +3,7 @@
 #ifndef APP_APP_H
 #define APP_APP_H
 
-#include "account/account.h"
+#include "account/host.h"
 #include "admin/command.h"
 #include "base/config.h"
 #include "net/listener.h"
@@ -21,7 +21,8 @@ struct app {
 	char web_url[APP_URL_MAX]; /* "https://host:8443", no / at the end */
 	struct store *store;
 	struct pool *pool;
-	struct accounts accounts;
+	struct accounts accounts; /* of the main host */
+	struct hosts hosts;
 	struct tls_ctx *tls;
 	struct listener *c2s, *c2s_tls, *https; /* bound, not yet accepting; NULL: off */
 	struct admin admin;			/* wiring fills admin.hooks */

@@ -75,14 +75,12 @@ static int make_pair(const char *dir, struct str domain, const char *cert, const
 	return status;
 }
 
-int certificate_load(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx **out, char *err, size_t err_n)
+/* The pair in DIR/tls, made when absent. */
+static int load_self_signed(const char *data_dir, struct str domain, struct tls_ctx **out, char *err, size_t err_n)
 {
 	char dir[PATH_BYTES], cert[PATH_BYTES], key[PATH_BYTES];
-	const char *given = config_str(c, "tls.certificate");
 	int status;
 
-	if (given[0])
-		return tls_ctx_new(given, config_str(c, "tls.key"), out, err, err_n);
 	if (memchr(domain.p, '/', domain.n) || domain.p[0] == '.' ||
 		snprintf(dir, sizeof(dir), "%s/tls", data_dir) >= (int)sizeof(dir) - 300) {
 		snprintf(err, err_n, "%.*s cannot be the domain of a certificate; choose another server.domain", STR_ARG(domain));
@@ -96,4 +94,35 @@ int certificate_load(const struct config *c, const char *data_dir, struct str do
 			return status;
 	}
 	return tls_ctx_new(cert, key, out, err, err_n);
+}
+
+int certificate_load(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx **out, char *err, size_t err_n)
+{
+	const char *given = config_str(c, "tls.certificate");
+
+	if (given[0])
+		return tls_ctx_new(given, config_str(c, "tls.key"), out, err, err_n);
+	return load_self_signed(data_dir, domain, out, err, err_n);
+}
+
+/* NOLINTNEXTLINE(readability-function-size): a struct for one call would hide what it takes. */
+int certificate_load_other(const struct config *c, const char *data_dir, struct str domain, struct tls_ctx *main, struct tls_ctx **out,
+	char *err, size_t err_n)
+{
+	const char *dir = config_str(c, "tls.directory");
+	char cert[PATH_BYTES], key[PATH_BYTES];
+
+	if (memchr(domain.p, '/', domain.n)) {
+		snprintf(err, err_n, "%.*s cannot be the domain of a certificate", STR_ARG(domain));
+		return -EINVAL;
+	}
+	snprintf(cert, sizeof(cert), "%.3700s/%.*s.crt", dir, STR_ARG(domain));
+	snprintf(key, sizeof(key), "%.3700s/%.*s.key", dir, STR_ARG(domain));
+	if (dir[0] && access(cert, F_OK) == 0)
+		return tls_ctx_new(cert, key, out, err, err_n);
+	if (config_str(c, "tls.certificate")[0] && tls_ctx_covers(main, domain)) {
+		*out = tls_ctx_ref(main);
+		return 0;
+	}
+	return load_self_signed(data_dir, domain, out, err, err_n);
 }

@@ -10,7 +10,7 @@
 
 #include "account/start.h"
 #include "admin/socket.h"
-#include "app/certificate.h"
+#include "app/hosting.h"
 #include "app/notify.h"
 #include "app/options.h"
 #include "app/settings.h"
@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/archive_text.h"
 
 enum { SENTENCE_MAX = 600, STOP_MS = 8000 /* for sessions to end */, STOP_SECONDS_MAX = 10 /* for everything */, READERS = 2 };
 
@@ -60,7 +61,8 @@ static int open_config(struct server *sv)
 static int open_store(struct server *sv)
 {
 	struct app *app = &sv->app;
-	struct store_config cfg = { .backend = config_str(app->config, "store.backend"), .dir = app->data_dir, .readers = READERS };
+	struct store_config cfg = { .backend = config_str(app->config, "store.backend"), .dir = app->data_dir, .readers = READERS,
+		.text = archive_text };
 	int status;
 
 	if (snprintf(app->data_dir, sizeof(app->data_dir), "%s", sv->cli->data) >= (int)sizeof(app->data_dir)) {
@@ -96,7 +98,7 @@ static int open_tls(struct server *sv)
 {
 	struct app *app = &sv->app;
 
-	return certificate_load(app->config, app->data_dir, app->accounts.domain, &app->tls, sv->err, sizeof(sv->err));
+	return hosting_certificates(app->config, app->data_dir, &app->tls, sv->err, sizeof(sv->err));
 }
 
 static int open_listener(struct server *sv, const char *option, struct listener **out)
@@ -155,7 +157,9 @@ static int open_socket(struct server *sv)
 	struct app *app = &sv->app;
 
 	web_url(app);
-	app->admin = (struct admin){ .accounts = &app->accounts, .data_dir = app->data_dir, .web_url = app->web_url, .serving = true,
+	hosts_init(&app->hosts, &app->accounts, str_of(app->web_url));
+	hosting_add(&app->hosts, app->config);
+	app->admin = (struct admin){ .accounts = &app->accounts, .hosts = &app->hosts, .data_dir = app->data_dir, .web_url = app->web_url, .serving = true,
 		.started_ms = clock_mono_ms() };
 	return admin_socket_open(app->data_dir, &sv->socket, sv->err, sizeof(sv->err));
 }
@@ -192,6 +196,7 @@ static void close_all(struct server *sv)
 	for (size_t i = 0; i < sv->newer_n; i++)
 		config_free(sv->newer[i]);
 	free(sv->newer);
+	hosts_fini(&app->hosts);
 	config_free(sv->first_config);
 	free(sv);
 }
@@ -254,9 +259,9 @@ static void reload(struct server *sv)
 	int status = c ? 0 : -EINVAL;
 
 	if (!status)
-		status = certificate_load(c, app->data_dir, app->accounts.domain, &tls, sv->err, sizeof(sv->err));
-	if (!status)
 		status = config_set(c, "server.domain", sv->start.domain_out, sv->err, sizeof(sv->err));
+	if (!status)
+		status = hosting_certificates(c, app->data_dir, &tls, sv->err, sizeof(sv->err));
 	if (status) {
 		log_error("config.reload", "error=\"%s\" next=\"the old configuration stays\"", sv->err);
 		tls_ctx_unref(tls);

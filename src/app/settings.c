@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "app/config_file.h"
+#include "app/hosting.h"
 #include "app/options.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -49,6 +50,18 @@ static int normalise_domain(struct config *c, char *err, size_t err_n)
 	return status;
 }
 
+static int check_hosts(const struct config *c, char *err, size_t err_n)
+{
+	struct str names[HOSTS_MAX];
+	struct arena a;
+	int n;
+
+	arena_init(&a);
+	n = hosting_list(c, &a, names, err, err_n);
+	arena_fini(&a);
+	return n < 0 ? n : 0;
+}
+
 struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 {
 	struct config *c = options_new();
@@ -62,6 +75,8 @@ struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 		status = options_check(c, err, err_n);
 	if (!status)
 		status = normalise_domain(c, err, err_n);
+	if (!status)
+		status = check_hosts(c, err, err_n);
 	if (status) {
 		config_free(c);
 		return NULL;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/hosting.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -14,6 +15,7 @@
 #include "core/roster.h"
 #include "features/features.h"
 #include "http/http_server.h"
+#include "net/fetch.h"
 #include "xmpp/c2s.h"
 #include "xmpp/websocket.h"
 
@@ -25,7 +27,6 @@ struct wiring {
 	struct old_tls *old; /* those before, until the end: a shard may just be taking a reference */
 	struct files *files;
 	struct http_config http;	/* of the start or the last reload; shards keep copies */
-	char *muc, *upload, *pubsub;
 	atomic_int unflushed; /* shards that wait for the store at the end */
 };
 
@@ -108,31 +109,16 @@ static void on_shard_start(struct shard *s)
 
 	core_start(s, &app->wiring->env);
 	http_start(s, &app->wiring->http);
+	if (s->index == 0)
+		hosting_keep(&app->hosts, app->store, s);
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
 }
 
-static struct str host(const char *label, struct str domain, char **own)
+static void on_kick(void *arg, struct str bare)
 {
-	size_t n = strlen(label) + 1 + domain.n;
-
-	*own = mem_alloc(n + 1);
-	memcpy(*own, label, strlen(label));
-	(*own)[strlen(label)] = '.';
-	memcpy(*own + strlen(label) + 1, domain.p, domain.n);
-	(*own)[n] = '\0';
-	return (struct str){ *own, n };
-}
-
-static void on_kick(void *arg, struct str node)
-{
-	struct env *env = arg;
-	struct arena a;
-
-	arena_init(&a);
-	user_forget(env, jid_make(&a, node, env->domain, STR_NONE).full);
-	arena_fini(&a);
+	user_forget(arg, bare);
 }
 
 /* The new account's roster names its inviter already; the other side follows here. */
@@ -147,11 +133,11 @@ static void http_fill(struct app *app, const struct config *c)
 
 	w->http = (struct http_config){
 		.accounts = &app->accounts,
+		.hosts = &app->hosts,
 		.store = app->store,
 		.pool = app->pool,
 		.files = w->files,
 		.domain = w->env.domain,
-		.muc = w->env.muc_domain,
 		.name = str_of(config_str(c, "server.name")),
 		.web_url = w->env.web_url,
 		.registration_open = config_bool(c, "registration.open"),
@@ -182,13 +168,13 @@ int wiring_start(struct app *app)
 	env->store = app->store;
 	env->pool = app->pool;
 	env->accounts = &app->accounts;
+	env->hosts = &app->hosts;
 	env->config = app->config;
 	env->domain = app->accounts.domain;
-	env->muc_domain = host("conference", env->domain, &w->muc);
-	env->upload_domain = host("upload", env->domain, &w->upload);
-	env->pubsub_domain = host("pubsub", env->domain, &w->pubsub);
 	env->web_url = str_of(app->web_url);
 	env->features = features;
+	env->fetcher = fetcher_new(&(struct fetch_config){ .allow_private = config_bool(app->config, "fetch.allow_private"),
+		.ca_file = config_str(app->config, "fetch.ca") });
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
 	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
@@ -199,6 +185,8 @@ static void on_reload(struct shard *s, struct mail *m)
 {
 	free(m);
 	http_configure(s, &app_of(s)->wiring->http);
+	if (s->index == 0)
+		hosting_keep(&app_of(s)->hosts, app_of(s)->store, s);
 }
 
 static const struct mail_kind MAIL_RELOAD = { .name = "reload", .handle = on_reload, .must_arrive = true };
@@ -227,6 +215,7 @@ void wiring_reload(struct app *app, const struct config *config, struct tls_ctx 
 	atomic_store(&app->wiring->env.config, config);
 	if (tls)
 		replace_tls(app->wiring, tls);
+	hosting_add(&app->hosts, config);
 	http_fill(app, config);
 	post_all(app, &MAIL_RELOAD);
 }
@@ -289,14 +278,12 @@ void wiring_stop(struct app *app, int max_ms)
 	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
 	shards_stop(&app->shards);
+	fetcher_free(app->wiring->env.fetcher);
 	for (int i = 0; i < app->shards.n; i++) {
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}
 	files_close(app->wiring->files);
-	free(app->wiring->muc);
-	free(app->wiring->upload);
-	free(app->wiring->pubsub);
 	tls_ctx_unref(atomic_load(&app->wiring->tls));
 	while (app->wiring->old) {
 		struct old_tls *old = app->wiring->old;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* RFC 4648 base64, base64url without padding, hex. */
+/* RFC 4648 base64, base64url without padding, base32 without padding, hex. */
 #include "base/base64.h"
 
 #include <errno.h>
@@ -93,6 +93,26 @@ struct str base64url_encode(struct arena *a, struct str in)
 int base64url_decode(struct arena *a, struct str in, struct str *out)
 {
 	return decode(a, in, "-_", out);
+}
+
+struct str base32_encode(struct arena *a, struct str in)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	const unsigned char *p = (const unsigned char *)in.p;
+	char *out = arena_alloc(a, (in.n * 8 + 4) / 5 + 1);
+	uint32_t bits = 0;
+	size_t n = 0;
+	int have = 0;
+
+	for (size_t i = 0; i < in.n; i++) {
+		bits = bits << 8 | p[i];
+		for (have += 8; have >= 5; have -= 5)
+			out[n++] = alphabet[bits >> (have - 5) & 31];
+	}
+	if (have)
+		out[n++] = alphabet[bits << (5 - have) & 31];
+	out[n] = 0;
+	return (struct str){ out, n };
 }
 
 struct str hex_encode(struct arena *a, struct str in)

@@ -107,27 +107,34 @@ bool ask_answered(struct core *c, struct stanza *st)
 	return true;
 }
 
-int iq_ask(struct core *c, struct jid from, struct jid to, enum stanza_type type, struct xml *payload, ask_fn *fn, void *arg)
+/* Makes the entry; returns its id. */
+static id_t64 ask_new(struct core *c, const struct question *q)
 {
-	struct ask *a;
-	struct stanza st;
-	char id[64];
+	struct str to = q->to.full;
+	struct ask *a = mem_zalloc(sizeof(*a) + to.n);
 
-	must(type == IQ_GET || type == IQ_SET);
-	if (c->asks.n >= ASKS_MAX)
-		return -ENOBUFS;
-	a = mem_zalloc(sizeof(*a) + to.full.n);
-	*a = (struct ask){ .core = c, .fn = fn, .arg = arg, .to_n = to.full.n, .timeout.on_time = on_timeout };
-	memcpy(a->to, to.full.p, to.full.n);
+	*a = (struct ask){ .core = c, .fn = q->fn, .arg = q->arg, .to_n = to.n, .timeout.on_time = on_timeout };
+	memcpy(a->to, to.p, to.n);
 	a->id = ids_add(&c->asks, a);
 	list_push(&c->asks_open, &a->in_core);
 	timer_set(&c->shard->loop, &a->timeout, ASK_TIMEOUT_MS);
-	snprintf(id, sizeof(id), "ask-%d-%llu", c->shard->index, (unsigned long long)a->id);
-	stanza_new(core_arena(c), ST_IQ, type, &st);
-	st.from = from;
-	st.to = to;
+	return a->id;
+}
+
+int iq_ask(struct core *c, const struct question *q)
+{
+	struct stanza st;
+	char id[64];
+
+	must(q->type == IQ_GET || q->type == IQ_SET);
+	if (c->asks.n >= ASKS_MAX)
+		return -ENOBUFS;
+	snprintf(id, sizeof(id), "ask-%d-%llu", c->shard->index, (unsigned long long)ask_new(c, q));
+	stanza_new(core_arena(c), ST_IQ, q->type, &st);
+	st.from = q->from;
+	st.to = q->to;
 	st.id = arena_str(core_arena(c), str_of(id));
-	xml_append(st.el, payload);
+	xml_append(st.el, q->payload);
 	c->asking = true;
 	router_route(c, &st);
 	c->asking = false;

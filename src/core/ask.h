@@ -14,9 +14,17 @@ enum {
  * never within iq_ask. */
 typedef void ask_fn(struct core *c, struct stanza *reply, void *arg);
 
-/* Sends an IQ of this type (IQ_GET or IQ_SET) with payload (adopted, in the turn's arena) and an id of its own.
- * from: the domain, a service's host, or a bare JID of either. Returns 0; -ENOBUFS: ASKS_MAX wait already (fn is not called). */
-int iq_ask(struct core *c, struct jid from, struct jid to, enum stanza_type type, struct xml *payload, ask_fn *fn, void *arg);
+struct question {
+	struct jid from; /* the domain, a service's host, or a bare JID of either */
+	struct jid to;
+	enum stanza_type type; /* IQ_GET or IQ_SET */
+	struct xml *payload; /* in the turn's arena; adopted */
+	ask_fn *fn;
+	void *arg;
+};
+
+/* Sends the request with an id of its own. Returns 0; -ENOBUFS: ASKS_MAX wait already (fn is not called). */
+int iq_ask(struct core *c, const struct question *q);
 
 /* An IQ result or error has come for the server: gives it to whoever asked. Returns false when nobody did. Services whose
  * requests do not pass iq_dispatch or iq_dispatch_routes call it themselves. */

@@ -47,7 +47,10 @@ static bool may_run(const struct iq *iq, const struct command *cmd)
 
 	if (!asker || !(cmd->targets & iq->target))
 		return false;
-	return !cmd->admin_only || asker->admin;
+	if (!cmd->admin_only)
+		return true;
+	/* An administrator is one of his own domain only. */
+	return asker->admin && session_is_full(iq->session) && str_eq(jid_domain(iq->st->to), jid_domain(asker->jid));
 }
 
 /* Walks all rows: returns the one behind *f and *i that the asker may run. */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "core/ask.h"
 #include "core/command.h"
+#include "core/ephemeral.h"
 #include "core/feature.h"
 #include "core/report.h"
 #include "core/session.h"
@@ -82,6 +83,8 @@ void core_free(struct core *c)
 	asks_free(c);
 	commands_free(c);
 	reports_free(c);
+	receipts_flush(c);
+	ephemeral_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	for (const struct feature *const *f = c->env->features; *f; f++)
@@ -94,16 +97,30 @@ void core_free(struct core *c)
 
 bool core_is_local(const struct core *c, struct str domain)
 {
-	const struct env *e = c->env;
+	return core_host(c, domain) || core_service(c, domain);
+}
 
-	return str_eq(domain, e->domain) || core_service(c, domain) != NULL;
+struct host *core_host(const struct core *c, struct str domain)
+{
+	return hosts_find(c->env->hosts, domain);
+}
+
+struct host *core_host_of(const struct core *c, struct str domain)
+{
+	struct host *host = core_host(c, domain);
+	struct str rest;
+
+	if (host)
+		return host;
+	str_cut(domain, '.', &rest);
+	return core_service(c, domain) ? core_host(c, rest) : NULL;
 }
 
 const struct service *core_service(const struct core *c, struct str domain)
 {
 	struct str rest, label = str_cut(domain, '.', &rest);
 
-	if (!str_eq(rest, c->env->domain))
+	if (!core_host(c, rest))
 		return NULL;
 	for (const struct feature *const *f = c->env->features; *f; f++)
 		if ((*f)->service && str_is(label, (*f)->service->label))

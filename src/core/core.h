@@ -3,7 +3,7 @@
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
-#include "account/account.h"
+#include "account/host.h"
 #include "base/config.h"
 #include "base/buf.h"
 #include "base/map.h"
@@ -11,6 +11,7 @@
 #include "proto/xmpp/stanza.h"
 
 struct feature;
+struct fetcher;
 struct user;
 struct session;
 
@@ -18,11 +19,12 @@ enum {
 	STANZA_BYTES_MAX = 256 << 10, /* XEP-0478 says so to clients */
 	STANZA_BYTES_MAX_UNAUTH = 16 << 10,
 	SESSIONS_PER_USER_MAX = 64,
+	RECEIPTS_PER_MAIL = 64,
 	USER_IDLE_MS = 60000, /* an account without sessions leaves memory after this */
 };
 
 /* Who keeps something per shard: core->slot. */
-enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, SLOT_REPORTS, CORE_SLOTS };
+enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, SLOT_EPHEMERAL, SLOT_REPORTS, CORE_SLOTS };
 /* Who keeps something per loaded user: user->slot. */
 enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOT_NOTICE, USER_SLOTS };
 
@@ -31,10 +33,12 @@ struct env {
 	struct shards *shards;
 	struct store *store;
 	struct pool *pool;
-	struct accounts *accounts;
+	struct accounts *accounts; /* of the main host; those of another: core_host(...)->accounts */
+	struct hosts *hosts;
 	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
-	struct str domain, muc_domain, upload_domain, pubsub_domain;
-	struct str web_url; /* "https://host:8443", for invitations and slots */
+	struct str domain;  /* the main host's: for what concerns the process, never for an account or a service */
+	struct str web_url; /* of the main host, "https://host:8443" */
+	struct fetcher *fetcher; /* net/fetch.h; NULL: this process asks nobody */
 	const struct feature *const *features; /* NULL-terminated */
 };
 
@@ -60,6 +64,8 @@ struct core {
 	struct list asks_open;
 	bool asking;	     /* one is being sent: an answer that comes at once waits for the next turn */
 	struct buf scratch;  /* heads of stanzas while they are written */
+	struct receipt_mail *receipts[SHARDS_MAX]; /* XEP-0198: what is durable, for sessions of other shards; sent at the turn's end */
+	struct deferred receipts_due;
 	void *slot[CORE_SLOTS];
 };
 
@@ -77,7 +83,11 @@ static inline struct arena *core_arena(struct core *c)
 {
 	return &c->shard->arena;
 }
-/* Is this address one of this server's: the domain or one of its services? */
+/* The host of this domain, or NULL. */
+struct host *core_host(const struct core *c, struct str domain);
+/* The host whose domain or service this is, or NULL. */
+struct host *core_host_of(const struct core *c, struct str domain);
+/* Is this address one of this server's: a host's domain or one of its services? */
 bool core_is_local(const struct core *c, struct str domain);
 struct service;
 /* The service with this host name, or NULL. */

@@ -31,6 +31,7 @@ struct unauth {
 	/* An invitation's token, kept with the stream for its next request (XEP-0445); token is the one kept so far or NULL. Before reply. */
 	void (*keep_token)(void *link, const char *token);
 	const char *token;
+	struct host *host; /* that the stream is for */
 };
 
 struct feature {
@@ -59,6 +60,8 @@ struct feature {
 	void (*on_presence)(struct session *s, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
+	/* Something has come that the user may not have seen: core/unseen.h. */
+	void (*on_unseen)(struct user *u, struct session *s, struct stanza *st);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/metrics.h"
+#include "core/csi.h"
 #include "core/iq.h"
 #include "core/presence.h"
 #include "core/session.h"
@@ -77,7 +78,7 @@ static void receive_iq(struct session *s, struct stanza *st)
 	if (own) {
 		st->to = s->user->jid;
 		iq_dispatch(s->core, s, s->user, st, TO_SELF);
-	} else if (str_eq(to.full, s->core->env->domain)) {
+	} else if (str_eq(to.full, jid_domain(s->jid))) {
 		iq_dispatch(s->core, s, NULL, st, TO_SERVER);
 	} else if ((st->type == IQ_GET || st->type == IQ_SET) && user_blocks(s->user, to)) {
 		iq_blocked(s->core, st);
@@ -142,6 +143,7 @@ int session_receive(struct session *s, struct xml *el)
 	shape = stanza_from_xml(core_arena(s->core), el, &st);
 	st.from = s->jid;
 	s->active_ms = s->core->shard->loop.now_ms;
+	csi_flush(s); /* the client's radio is awake: what was held back costs nothing now */
 	metric_add(M_STANZAS_IN, 1);
 	count_rate(s);
 	dispatch(s, &st, shape, session_sm_received(s));

@@ -77,7 +77,7 @@ struct iq *iq_wake(struct iq_held *h)
 	struct core *c = h->iq.core;
 	struct xml *el;
 
-	h->st.el = NULL; /* of an earlier turn, if it was woken before */
+	h->st.el = NULL; /* an earlier turn's tree is gone with its arena */
 	el = stanza_tree(&h->st, core_arena(c));
 
 	h->iq.st = &h->st;

@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/ephemeral.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/rsm.h"
+#include "store/words.h"
 
 #define NS_VALIDATE "http://jabber.org/protocol/xdata-validate"
 
@@ -113,6 +115,21 @@ static int read_ids(struct arena *a, const struct xml *field, struct mam_query *
 	return 0;
 }
 
+/* XEP-0431 */
+static int read_text(struct arena *a, const struct xml *field, struct mam_query *m)
+{
+	struct words words = { 0 };
+	size_t runs;
+
+	m->q.text = first_value(a, field);
+	if (m->q.text.n > WORDS_QUERY_BYTES_MAX)
+		return -EBADMSG;
+	words_fold(&words, m->q.text);
+	runs = words_runs(&words);
+	words_free(&words);
+	return runs > WORDS_QUERY_RUNS_MAX ? -EBADMSG : 0;
+}
+
 /* Known and without effect: accounts keep no messages of rooms, rooms keep nothing else. */
 static int read_groupchat(struct arena *a, const struct xml *field, struct mam_query *m)
 {
@@ -131,6 +148,8 @@ static const struct field {
 	{ "after-id", "text-single", read_after_id },
 	{ "ids", "list-multi", read_ids },
 	{ "include-groupchat", "boolean", read_groupchat },
+	{ "{" NS_FULLTEXT "}fulltext", "text-single", read_text },
+	{ "withtext", "text-single", read_text }, /* the name that came before the specification; still asked for */
 };
 
 static int read_field(struct arena *a, const struct xml *el, struct mam_query *m)
@@ -234,14 +253,27 @@ static struct blob *result_tail(struct arena *a, struct str queryid, const struc
 	return tail;
 }
 
+/* False for a row of a later version, and for an ephemeral message whose time is over though it is still there. */
+static bool is_shown(struct arena *a, const struct archive_found *row)
+{
+	uint64_t until;
+	struct stanza st;
+
+	if (stanza_unpack(row->stanza, &st))
+		return false;
+	until = ephemeral_until(&st, a, row->id);
+	stanza_fini(&st);
+	return !until || until > clock_wall_ms();
+}
+
 static void send_row(struct iq *iq, const struct mam_view *view, const struct archive_found *row)
 {
 	struct arena *a = core_arena(iq->core);
 	struct stanza out = { .kind = ST_MESSAGE, .type = MSG_NORMAL, .from = jid_bare(iq->st->to), .to = iq->st->from };
 	struct stanza st;
 
-	if (stanza_unpack(row->stanza, &st))
-		return; /* a row of a later version: its id is in the page all the same */
+	if (!is_shown(a, row) || stanza_unpack(row->stanza, &st))
+		return;
 	st.extra = view && view->extra ? view->extra(a, row) : STR_NONE;
 	out.tail = result_tail(a, xml_get(iq->el, "queryid"), row, &st);
 	stanza_fini(&st);
@@ -273,15 +305,21 @@ static struct xml *send_page(struct iq *iq, const struct pending *p, const struc
 	struct xml *fin = xml_new(a, "fin", NS_MAM);
 	struct str first = STR_NONE, last = STR_NONE;
 	size_t from, to;
+	bool all;
 
 	cut(page, p->backward, &from, &to);
 	for (size_t i = from; i < to; i++)
 		send_row(iq, p->view, &page->v[p->flip ? to - 1 - (i - from) : i]);
+	all = page->complete && to - from == page->n;
+	while (to - from > 1 && !is_shown(a, &page->v[from]))
+		from++;
+	while (to - from > 1 && !is_shown(a, &page->v[to - 1]))
+		to--;
 	if (to > from) {
 		first = archive_id_str(a, page->v[from].id);
 		last = archive_id_str(a, page->v[to - 1].id);
 	}
-	if (page->complete && to - from == page->n)
+	if (all)
 		xml_set(a, fin, "complete", STR("true"));
 	rsm_add(a, fin, first, last, -1, page->total);
 	return fin;

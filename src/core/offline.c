@@ -23,11 +23,17 @@ static struct str key_of(char buf[KEY_N + 1], uint64_t id, bool archived)
 	return (struct str){ buf, KEY_N };
 }
 
+struct str offline_key(char *key, uint64_t id)
+{
+	return key_of(key, id, true);
+}
+
 bool offline_worthy(const struct stanza *st)
 {
 	if (st->type != MSG_CHAT && st->type != MSG_NORMAL)
 		return false;
-	if (st->flags & (SF_NO_STORE | SF_NO_PERMANENT_STORE | SF_CARBON))
+	/* XEP-0334 §4.1: "no permanent store" allows what delivery needs */
+	if (st->flags & (SF_NO_STORE | SF_CARBON))
 		return false;
 	return st->flags & (SF_BODY | SF_STORE | SF_RECEIPT | SF_MARKER | SF_PAYLOAD | SF_MUC_USER);
 }
@@ -82,19 +88,29 @@ static void forget(struct user *u, uint64_t id)
 	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
 }
 
-/* XEP-0203: unless we stamped it before. */
-static void add_delay(struct core *c, struct stanza *st, uint64_t wall_ms)
+void offline_drop(struct user *u, struct store_batch *b, uint64_t id)
 {
-	struct arena *a = core_arena(c);
+	char key[KEY_N + 1];
+
+	store_del(b, u->jid.full, STR("offline"), offline_key(key, id));
+	if (u->offline_n)
+		u->offline_n--;
+	put_count(u, b);
+}
+
+/* XEP-0203: unless we stamped it before. */
+static void add_delay(struct user *u, struct stanza *st, uint64_t wall_ms)
+{
+	struct arena *a = core_arena(u->core);
 	struct xml *el = stanza_tree(st, a), *d;
 
 	if (!el)
 		return;
 	xml_each(child, el)
-		if (xml_is(child, "delay", NS_DELAY) && str_eq(xml_get(child, "from"), c->env->domain))
+		if (xml_is(child, "delay", NS_DELAY) && str_eq(xml_get(child, "from"), jid_domain(u->jid)))
 			return;
 	d = xml_add(a, el, "delay", NS_DELAY);
-	xml_set(a, d, "from", c->env->domain);
+	xml_set(a, d, "from", jid_domain(u->jid));
 	xml_set(a, d, "stamp", time_format(a, wall_ms));
 	stanza_touched(st);
 }
@@ -138,7 +154,7 @@ static void send_one(struct session *s, const struct store_item *item)
 		stanza_fini(&st);
 		return;
 	}
-	add_delay(c, &st, archive_id_ms(id));
+	add_delay(s->user, &st, archive_id_ms(id));
 	stanza_scan(&st);
 	/* Where it is archived, the archive id is the key (XEP-0359); what a session gave back says its own. */
 	if (item->key.p[KEY_N - 1] == 'a')
@@ -273,7 +289,7 @@ static void keep(struct user *u, struct stanza *st, uint64_t at_ms)
 
 	if (offline_is_full(u))
 		return; /* the archive has it */
-	add_delay(u->core, st, at_ms);
+	add_delay(u, st, at_ms);
 	offline_store(&t);
 	transit_finish(&t);
 }

@@ -6,6 +6,7 @@
 #include "core/pipeline.h"
 
 enum {
+	OFFLINE_KEY_MAX = 18,
 	OFFLINE_PAGE = 100,
 	OFFLINE_AHEAD = 1000,	       /* unacknowledged stanzas, or … */
 	OFFLINE_AHEAD_BYTES = 256 << 10, /* … unsent bytes, at which a delivery waits for the client */
@@ -20,6 +21,10 @@ bool offline_is_full(const struct user *u);
 void offline_load(struct user *u, struct str key, struct str value);
 /* Puts the message of t into its batch. */
 void offline_store(struct transit *t);
+/* The key of a message that the archive has under this id. key has OFFLINE_KEY_MAX bytes. */
+struct str offline_key(char *key, uint64_t id);
+/* Takes that message out of what is kept, in a batch of the caller's. It must be there. */
+void offline_drop(struct user *u, struct store_batch *b, uint64_t id);
 /* Sends everything kept, oldest first, to a session that just became available. Rows go when the client acknowledged them
  * (XEP-0198) or, without it, when they were written to its connection. */
 void offline_deliver(struct session *s);

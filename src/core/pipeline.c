@@ -9,8 +9,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/feature.h"
+#include "core/ephemeral.h"
 #include "core/offline.h"
 #include "core/parcel.h"
+#include "core/retract.h"
 
 /* A message whose writes are on their way to the disk: its sender is told when they are there. */
 struct stored {
@@ -155,6 +157,10 @@ static void add_rows(struct transit *t, struct blob *packed)
 	if (t->id)
 		store_archive(transit_batch(t), &(struct archive_row){ .owner = jid_bare_str(st->to), .id = t->id,
 			.with = jid_bare_str(st->from), .with_full = st->from.full, .origin = st->origin_id, .stanza = packed });
+	if (t->sent_id && (st->flags & SF_EPHEMERAL))
+		ephemeral_note(t->core, t->batch, jid_bare_str(st->from), t->sent_id, st);
+	if (t->id && (st->flags & SF_EPHEMERAL))
+		ephemeral_note(t->core, t->batch, jid_bare_str(st->to), t->id, st);
 }
 
 void transit_finish(struct transit *t)
@@ -167,6 +173,8 @@ void transit_finish(struct transit *t)
 		t->receipt = (struct receipt){ 0 };
 		return;
 	}
+	if (t->st->flags & SF_RETRACT)
+		retract_begin(t);
 	d = mem_alloc(sizeof(*d));
 	*d = (struct stored){ .core = t->core, .receipt = t->receipt, .packed = stanza_pack(t->st),
 		.rows = (t->sent_id != 0) + (t->id != 0) };

@@ -126,7 +126,7 @@ static void on_messages(struct shard *s, void *arg, int status, const struct arc
 	struct filing *f = arg;
 	struct arena *a = &s->arena;
 	struct xml *out = xml_new(a, "report", NS_REPORTING), *in;
-	struct str id = id_new(a, f);
+	struct str id = id_new(a, f), scope = core_host(f->core, jid_domain(f->reporter))->accounts->scope;
 	struct store_batch *b = store_batch_new();
 	struct buf text = { 0 };
 	size_t room = REPORT_MESSAGES_BYTES_MAX;
@@ -144,8 +144,8 @@ static void on_messages(struct shard *s, void *arg, int status, const struct arc
 		room -= add_message(a, out, f, &page->v[i], room);
 	xml_write(&text, out, STR_NONE);
 	if (f->old)
-		store_del(b, STR_NONE, STR("report"), str_of(f->old));
-	store_put(b, STR_NONE, STR("report"), id, buf_view(&text));
+		store_del(b, scope, STR("report"), str_of(f->old));
+	store_put(b, scope, STR("report"), id, buf_view(&text));
 	store_put(b, f->reporter.full, STR("report"), f->reported.full, id);
 	buf_free(&text);
 	if (store_commit(f->core->env->store, s, b, on_filed, f))
@@ -201,11 +201,11 @@ void report_file(struct core *c, struct jid reporter, struct jid reported, const
 		on_index(c->shard, f, -EBUSY, NULL, 0);
 }
 
-void report_close(struct store_batch *b, struct arena *a, struct str id, struct str value)
+void report_close(struct store_batch *b, struct arena *a, struct str scope, struct str id, struct str value)
 {
 	struct xml *report;
 
-	store_del(b, STR_NONE, STR("report"), id);
+	store_del(b, scope, STR("report"), id);
 	if (!xml_parse(a, value, &report))
 		store_del(b, xml_get(report, "reporter"), STR("report"), xml_get(report, "jid"));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The queue of XEP-0377 0.4.1 reports that administrators work through.
- *   owner ""        kind "report"  key ID             <report xmlns='urn:xmpp:reporting:1' id= stamp= reporter= jid= reason=><text/> messages
+ *   owner scope     kind "report"  key ID             <report xmlns='urn:xmpp:reporting:1' id= stamp= reporter= jid= reason=><text/> messages
  *   owner reporter  kind "report"  key reported JID   ID: one open report for each, a later one takes its place
- * ID is 16 hex digits of the time and 8 of a hash, so that the queue is in order of time. */
+ * The scope is that of the reporter's host (account/account.h). ID is 16 hex digits of the time and 8 of a hash, so that the queue is in order of time. */
 #ifndef CORE_REPORT_H
 #define CORE_REPORT_H
 
@@ -25,7 +25,7 @@ int report_check(struct arena *a, const struct xml *report, const char **why);
 void report_file(struct core *c, struct jid reporter, struct jid reported, const struct xml *report);
 
 /* Adds to a batch: the report is done with. value: as stored, to find the reporter's index. */
-void report_close(struct store_batch *b, struct arena *a, struct str id, struct str value);
+void report_close(struct store_batch *b, struct arena *a, struct str scope, struct str id, struct str value);
 
 void reports_free(struct core *c);
 

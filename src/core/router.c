@@ -185,7 +185,7 @@ void router_route_transit(struct transit *t)
 	struct core *c = t->core;
 	struct jid to = t->st->to;
 	struct str domain = jid_domain(to);
-	bool own = str_eq(domain, c->env->domain);
+	bool own = core_host(c, domain) != NULL;
 	const struct service *sv = own ? NULL : core_service(c, domain);
 	struct shard *home;
 
@@ -266,7 +266,7 @@ static void to_session(struct core *c, struct stanza *st, const struct jid *to, 
 
 struct shard *router_home(struct core *c, struct jid jid)
 {
-	return str_eq(jid_domain(jid), c->env->domain) && jid.node_n ? core_shard_of(c, jid_bare_str(jid)) : NULL;
+	return jid.node_n && core_host(c, jid_domain(jid)) ? core_shard_of(c, jid_bare_str(jid)) : NULL;
 }
 
 void parcel_arrive(struct parcel *p)
@@ -307,7 +307,7 @@ void router_route_many(struct core *c, struct stanza *st, const struct jid *to, 
 	struct shard **home = arena_alloc(a, n * sizeof(*home));
 
 	for (size_t i = 0; i < n; i++)
-		home[i] = str_eq(jid_domain(to[i]), c->env->domain) && to[i].node_n ? core_shard_of(c, jid_bare_str(to[i])) : NULL;
+		home[i] = router_home(c, to[i]);
 	for (size_t i = 0; i < n; i++) {
 		if (!home[i] || home[i] == c->shard) {
 			st->to = to[i];

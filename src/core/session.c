@@ -10,10 +10,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/csi.h"
 #include "core/feature.h"
 #include "core/offline.h"
 #include "core/presence.h"
 #include "core/sm.h"
+#include "core/unseen.h"
 #include "core/user.h"
 #include "crypto/random.h"
 
@@ -40,6 +42,7 @@ struct session *session_bind(struct user *u, struct str wanted, const struct ses
 	s->user = u;
 	s->ops = ops;
 	s->link = link;
+	s->links = 1;
 	s->id = ids_add(&c->sessions, s);
 	s->jid = jid_dup(jid_make(a, jid_node(u->jid), jid_domain(u->jid), wanted));
 	s->since_ms = s->active_ms = c->shard->loop.now_ms;
@@ -76,6 +79,7 @@ void session_end(struct session *s)
 	presence_session_gone(s);
 	ids_drop(&c->sessions, s->id);
 	user_session_removed(u, s);
+	csi_end(s);
 	sm_give_back(s);
 	directed_free(s);
 	blob_unref(s->presence);
@@ -117,10 +121,22 @@ void session_link_lost(struct session *s, bool resumable)
 	timer_set(&s->core->shard->loop, &s->expiry, s->sm->max_ms);
 }
 
+void session_out(struct session *s, const struct outgoing *o)
+{
+	metric_add(M_STANZAS_OUT, 1);
+	if (s->sm && !sm_keep(s, o))
+		return;
+	if (s->ops)
+		s->ops->send(s, o->head, blob_view(o->tail));
+	if (s->sm)
+		sm_ask_if_due(s);
+}
+
 void session_send(struct session *s, struct stanza *st, const struct jid *to)
 {
 	struct buf *head = &s->core->scratch;
 	struct jid kept = st->to;
+	struct outgoing o;
 	struct blob *tail;
 
 	if (s->dead)
@@ -131,13 +147,13 @@ void session_send(struct session *s, struct stanza *st, const struct jid *to)
 	head->n = 0;
 	stanza_write_head(head, st, NULL);
 	st->to = kept;
-	metric_add(M_STANZAS_OUT, 1);
-	if (s->sm && !sm_keep(s, st, buf_view(head), tail))
+	o = (struct outgoing){ .head = buf_view(head), .tail = tail, .offline_id = s->sm ? s->sm->offline_id : 0,
+		.kind = (uint8_t)st->kind, .keep = st->kind == ST_MESSAGE && offline_worthy(st) };
+	if (s->inactive && csi_hold(s, st, &o))
 		return;
-	if (s->ops)
-		s->ops->send(s, buf_view(head), blob_view(tail));
-	if (s->sm)
-		sm_ask_if_due(s);
+	session_out(s, &o);
+	if (!s->ops || s->inactive)
+		unseen(s->user, s, st);
 }
 
 void session_nonza(struct session *s, struct str bytes)

@@ -81,21 +81,25 @@ struct session {
 	struct sm *sm;
 	struct blob *presence;	/* last available presence, stanza_pack; NULL: not available */
 	struct list directed;	/* struct directed */
+	struct csi *csi;	/* held back while inactive; NULL: nothing */
 	struct delivery *offline; /* kept messages that wait until the client has read the last ones */
 	struct timer expiry;	/* resumption window */
 	struct timer ask;	/* SM_ASK_MS */
 	struct timer rate;	/* until a client that sends too fast is read again */
 	int8_t priority;
 	bool archive_aware; /* signed in by Bind 2: reads the archive, needs no offline messages (XEP-0386) */
-	bool carbons, roster_interested, roster_versions, blocking_interested, inactive;
+	bool carbons, roster_interested, roster_versions, blocking_interested;
+	bool inactive; /* XEP-0352: set by csi_set */
 	bool rate_paused;
 	bool dead; /* being removed: nothing is sent any more */
 	bool overflown; /* its XEP-0198 queue ran over: ends at the next timer */
+	uint32_t links; /* that it had: one more with each resumption */
 	uint16_t directed_n, directed_gone; /* gone: of them, those that went offline themselves */
 	uint64_t since_ms, active_ms; /* monotonic */
 	uint64_t rate_tokens, rate_at_ms;
 	uint64_t offline_sent; /* row of the last message kept for the account that it got, 0: none */
 	char client[64];	/* user-agent id (XEP-0388), hex or as sent; empty: none */
+	char app[20];		/* the application password that it signed in with; empty: none */
 };
 
 struct directed {
@@ -143,8 +147,16 @@ void session_sm_when_durable(struct session *s, sm_durable_fn *fn, void *arg);
 /* Counts a received stanza; the receipt is owed by whoever deals with it. Zeroed when XEP-0198 is off. */
 struct receipt session_sm_received(struct session *s);
 
-/* The stanza of this receipt is dealt with (and durable): any shard. */
+/* The stanza of this receipt is dealt with (and durable): any shard's thread. */
 void receipt_done(struct receipt r);
+/* Sends what is collected for other shards, now. */
+void receipts_flush(struct core *c);
+
+/* May it change how the account is opened, and administer the server? Not with an application password. */
+static inline bool session_is_full(const struct session *s)
+{
+	return !s->app[0];
+}
 
 /* Any session by handle in its shard. */
 struct session *session_get(struct core *c, id_t64 id);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/csi.h"
 #include "core/feature.h"
 #include "core/offline.h"
 #include "crypto/random.h"
@@ -37,12 +38,7 @@ static void on_overflow(struct timer *t)
 	session_kick(container_of(t, struct session, expiry), "policy-violation", "Too many stanzas are not acknowledged.");
 }
 
-static bool worth_keeping(const struct stanza *st)
-{
-	return st->kind == ST_MESSAGE && offline_worthy(st);
-}
-
-bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct blob *tail)
+bool sm_keep(struct session *s, const struct outgoing *o)
 {
 	struct sm *sm = s->sm;
 	struct unacked *u;
@@ -52,21 +48,20 @@ bool sm_keep(struct session *s, const struct stanza *st, struct str head, struct
 		s->expiry.on_time = on_overflow;
 		timer_set(&s->core->shard->loop, &s->expiry, 0);
 	}
-	if (s->overflown && !worth_keeping(st))
+	if (s->overflown && !o->keep)
 		return false;
-	u = mem_alloc(sizeof(*u) + head.n);
-	*u = (struct unacked){ .tail = blob_ref(tail), .head_n = (uint32_t)head.n, .kind = (uint8_t)st->kind };
-	u->at_ms = st->kind == ST_MESSAGE ? clock_wall_ms() : 0;
-	u->keep = worth_keeping(st);
-	u->offline_id = sm->offline_id;
-	memcpy(u->head, head.p, head.n);
+	u = mem_alloc(sizeof(*u) + o->head.n);
+	*u = (struct unacked){ .tail = blob_ref(o->tail), .head_n = (uint32_t)o->head.n, .kind = o->kind, .keep = o->keep,
+		.offline_id = o->offline_id };
+	u->at_ms = o->kind == ST_MESSAGE ? clock_wall_ms() : 0;
+	memcpy(u->head, o->head.p, o->head.n);
 	if (sm->last)
 		sm->last->next = u;
 	else
 		sm->first = u;
 	sm->last = u;
 	sm->n++;
-	sm->bytes += (uint32_t)(head.n + tail->n);
+	sm->bytes += (uint32_t)(o->head.n + o->tail->n);
 	sm->out++;
 	return !s->overflown;
 }
@@ -151,6 +146,7 @@ int session_sm_attach(struct session *s, uint32_t h, const struct session_ops *o
 	session_rate_forget(s);
 	s->ops = ops;
 	s->link = link;
+	s->links++;
 	s->sm->paused = false;
 	return session_sm_acked(s, h);
 }
@@ -159,6 +155,7 @@ void session_sm_replay(struct session *s)
 {
 	for (struct unacked *u = s->sm->first; u && s->ops; u = u->next)
 		s->ops->send(s, (struct str){ u->head, u->head_n }, blob_view(u->tail));
+	csi_set(s, false); /* XEP-0352 §5.2: a resumed stream begins active */
 	s->sm->asked_at = s->sm->out;
 	if (s->sm->n)
 		session_nonza(s, STR("<r xmlns='urn:xmpp:sm:3'/>"));
@@ -285,37 +282,77 @@ static void mark_durable(struct session *s, uint32_t seq)
 	tell_durable(s);
 }
 
+/* Receipts for sessions of one other shard. */
 struct receipt_mail {
 	struct mail mail;
-	struct receipt r;
+	int n;
+	struct receipt r[RECEIPTS_PER_MAIL];
 };
 
-static void on_receipt(struct shard *sh, struct mail *m)
+static void on_receipts(struct shard *sh, struct mail *m)
 {
-	struct receipt r = container_of(m, struct receipt_mail, mail)->r;
-	struct session *s = session_get(sh->core, r.session);
+	struct receipt_mail *rm = container_of(m, struct receipt_mail, mail);
 
-	free(m);
-	if (s && s->sm)
-		mark_durable(s, r.seq);
+	for (int i = 0; i < rm->n; i++) {
+		struct session *s = session_get(sh->core, rm->r[i].session);
+
+		if (s && s->sm)
+			mark_durable(s, rm->r[i].seq);
+	}
+	free(rm);
 }
 
-static const struct mail_kind MAIL_RECEIPT = { .name = "sm.receipt", .handle = on_receipt, .must_arrive = true };
+static const struct mail_kind MAIL_RECEIPTS = { .name = "sm.receipts", .handle = on_receipts, .must_arrive = true };
+
+void receipts_flush(struct core *c)
+{
+	for (int i = 0; i < c->env->shards->n; i++) {
+		struct receipt_mail *m = c->receipts[i];
+
+		c->receipts[i] = NULL;
+		if (m)
+			shard_post(c->env->shards->v[i], &m->mail);
+	}
+	loop_undefer(&c->receipts_due);
+}
+
+static void on_receipts_due(struct deferred *d)
+{
+	receipts_flush(container_of(d, struct core, receipts_due));
+}
+
+/* One commit makes many messages durable: their receipts share a mail. */
+static void receipt_later(struct core *c, struct receipt r)
+{
+	struct receipt_mail **m = &c->receipts[r.shard->index];
+
+	if (!*m) {
+		*m = mem_alloc(sizeof(**m));
+		(*m)->mail = (struct mail){ .kind = &MAIL_RECEIPTS };
+		(*m)->n = 0;
+		c->receipts_due.run = on_receipts_due;
+		loop_defer(&c->shard->loop, &c->receipts_due);
+	}
+	(*m)->r[(*m)->n++] = r;
+	if ((*m)->n == RECEIPTS_PER_MAIL) {
+		shard_post(r.shard, &(*m)->mail);
+		*m = NULL;
+	}
+}
 
 void receipt_done(struct receipt r)
 {
-	struct receipt_mail *m;
+	struct shard *self = shard_self();
+	struct session *s;
 
 	if (!r.shard)
 		return;
-	if (r.shard == shard_self()) {
-		struct session *s = session_get(r.shard->core, r.session);
-
-		if (s && s->sm)
-			mark_durable(s, r.seq);
+	must(self && self->core);
+	if (r.shard != self) {
+		receipt_later(self->core, r);
 		return;
 	}
-	m = mem_alloc(sizeof(*m));
-	*m = (struct receipt_mail){ .mail.kind = &MAIL_RECEIPT, .r = r };
-	shard_post(r.shard, &m->mail);
+	s = session_get(self->core, r.session);
+	if (s && s->sm)
+		mark_durable(s, r.seq);
 }

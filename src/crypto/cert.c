@@ -14,7 +14,7 @@
 
 enum { SERIAL_BYTES = 16, DOMAIN_MAX = 235 /* 253 less the longest service prefix */, CN_MAX = 64 };
 
-static const char *const services[] = { "conference", "upload", "pubsub" };
+static const char *const services[] = { "conference", "upload", "pubsub", "push" };
 
 static bool is_address(const char *domain)
 {

@@ -2,7 +2,7 @@
 /* SCRAM messages of the server's side, RFC 5802 §5-§7. Keys and proofs are in scram_keys.c.
  *
  *   client-first   gs2-flag "," [ "a=" authzid ] "," [ "m=" ... ] "n=" username "," "r=" nonce *( "," extension )
- *   server-first   "r=" nonces "," "s=" salt "," "i=" iterations [ ",h=" hash ]
+ *   server-first   "r=" nonces "," "s=" salt "," "i=" iterations [ ",h=" hash ] [ ",t=" TLS version ]
  *   client-final   "c=" base64(gs2 data) "," "r=" nonces *( "," extension ) "," "p=" proof
  *   server-final   "v=" signature  or  "e=" error */
 #include "crypto/scram.h"
@@ -194,6 +194,8 @@ enum scram_status scram_server_challenge(struct scram_server *s, struct arena *a
 		first = arena_printf(a, "%.*s,h=%s", STR_ARG(first),
 			base64_encode(a, (struct str){ (char *)digest, hash_size(s->alg) }).p);
 	}
+	if (s->tls_version)
+		first = arena_printf(a, "%.*s,t=%s", STR_ARG(first), s->tls_version);
 	buf_putc(&s->auth, ',');
 	buf_str(&s->auth, first);
 	s->step = STEP_FINAL;
@@ -215,6 +217,27 @@ static enum scram_status check_binding(struct scram_server *s, struct arena *a, 
 		want = buf_view(&s->gs2);
 	}
 	return equal_ct(got, want) ? SCRAM_OK : SCRAM_BINDING_DATA;
+}
+
+/* Tries every password of the account, also when one fits already: the time says nothing. */
+static bool check_proofs(struct scram_server *s, struct str proof, uint8_t *out_signature)
+{
+	struct scram_keys k = s->keys;
+	uint8_t signature[HASH_MAX];
+	bool right = scram_proof_check(&k, buf_view(&s->auth), proof, out_signature);
+
+	s->matched = 0;
+	for (size_t i = 0; i < s->others_n; i++) {
+		memcpy(k.stored_key, s->others[i].stored_key, sizeof(k.stored_key));
+		memcpy(k.server_key, s->others[i].server_key, sizeof(k.server_key));
+		if (!scram_proof_check(&k, buf_view(&s->auth), proof, signature) || right)
+			continue;
+		memcpy(out_signature, signature, sizeof(signature));
+		s->matched = i + 1;
+		right = true;
+	}
+	wipe(&k, sizeof(k));
+	return right;
 }
 
 /* Splits client-final at its last field, which must be the proof. */
@@ -255,7 +278,7 @@ static enum scram_status check_final(struct scram_server *s, struct arena *a, st
 		return SCRAM_ENCODING;
 	buf_putc(&s->auth, ',');
 	buf_str(&s->auth, without);
-	return scram_proof_check(&s->keys, buf_view(&s->auth), proof, out_signature) ? SCRAM_OK : SCRAM_PROOF;
+	return check_proofs(s, proof, out_signature) ? SCRAM_OK : SCRAM_PROOF;
 }
 
 enum scram_status scram_server_final(struct scram_server *s, struct arena *a, struct str message, struct str cb_data, struct str *out_message)

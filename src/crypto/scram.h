@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* SCRAM, the server's side: RFC 5802, RFC 7677 (SHA-256), the same for SHA-512; -PLUS with any channel binding; XEP-0474 0.4.
+/* SCRAM, the server's side: RFC 5802, RFC 7677 (SHA-256), the same for SHA-512; -PLUS with any channel binding; XEP-0474 0.5.0,
+ * XEP-0515 0.1.0.
  * Sans-I/O: nonce, keys and channel-binding data are arguments. State survives the arena, so that keys may be looked up meanwhile.
  * Left out on purpose: extensions that are mandatory for the client (m=).
  *
@@ -36,8 +37,12 @@ static inline struct str scram_salt(const struct scram_keys *k)
 
 /* Makes keys of a SASLprep'ed password with a fresh salt. Slow: call it in the pool. */
 void scram_keys_derive(enum hash_alg alg, uint32_t iterations, struct str password, struct scram_keys *out);
+/* The same with hash, iterations and salt of other keys. */
+void scram_keys_derive_like(const struct scram_keys *like, struct str password, struct scram_keys *out);
 /* The same with a given salt of SCRAM_SALT_BYTES. */
 void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out);
+/* The same from SaltedPassword (RFC 5802 §3), hash_size(alg) bytes, which a client sent (XEP-0480). Fast. */
+void scram_keys_of_salted(enum hash_alg alg, uint32_t iterations, const uint8_t *salt, const uint8_t *salted, struct scram_keys *out);
 /* Keys that no password opens, always the same for a name: an unknown user looks like a known one. */
 void scram_keys_fake(enum hash_alg alg, uint32_t iterations, struct str secret, struct str username, struct scram_keys *out);
 /* Checks a plain password against keys (SASL PLAIN). Slow: call it in the pool. */
@@ -62,9 +67,18 @@ enum scram_status {
 /* The SASL failure condition of RFC 6120 §6.5 ("malformed-request", "not-authorized", "incorrect-encoding"), NULL for SCRAM_OK. */
 const char *scram_condition(enum scram_status status);
 
+/* Another password of the same account, with the salt and iterations of the first: one challenge serves all. */
+struct scram_other {
+	uint8_t stored_key[HASH_MAX], server_key[HASH_MAX];
+};
+
 struct scram_server {
 	enum hash_alg alg;
 	bool plus, plus_offered;
+	const char *tls_version;	  /* XEP-0515: "0304"; NULL: none is told. Set before the challenge, borrowed */
+	const struct scram_other *others; /* set before client-final, borrowed */
+	size_t others_n;
+	size_t matched;			  /* after SCRAM_OK: 0 the keys of the challenge, else 1 + index of others */
 	uint8_t step;		 /* 0 new, 1 client-first read, 2 challenge sent, 3 over */
 	char cb_type[32];	 /* channel-binding type that the client chose ("tls-exporter"); empty without -PLUS */
 	struct buf gs2;		 /* the client's header, to be repeated in c= */

@@ -10,24 +10,42 @@ static struct str bytes(const uint8_t *p, size_t n)
 }
 
 /* alg, iterations and salt are set: makes the rest. */
-static void derive(struct scram_keys *k, struct str password)
+static void from_salted(struct scram_keys *k, const uint8_t *salted)
 {
-	uint8_t salted[HASH_MAX], client_key[HASH_MAX];
+	uint8_t client_key[HASH_MAX];
 	size_t n = hash_size(k->alg);
 
-	pbkdf2(k->alg, password, scram_salt(k), k->iterations, salted);
 	hmac(k->alg, bytes(salted, n), STR("Client Key"), client_key);
 	hash(k->alg, bytes(client_key, n), k->stored_key);
 	hmac(k->alg, bytes(salted, n), STR("Server Key"), k->server_key);
-	wipe(salted, sizeof(salted));
 	wipe(client_key, sizeof(client_key));
+}
+
+void scram_keys_of_salted(enum hash_alg alg, uint32_t iterations, const uint8_t *salt, const uint8_t *salted, struct scram_keys *out)
+{
+	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
+	memcpy(out->salt, salt, SCRAM_SALT_BYTES);
+	from_salted(out, salted);
+}
+
+void scram_keys_derive_like(const struct scram_keys *like, struct str password, struct scram_keys *out)
+{
+	struct scram_keys k = { .alg = like->alg, .iterations = like->iterations, .salt_n = like->salt_n };
+	uint8_t salted[HASH_MAX];
+
+	memcpy(k.salt, like->salt, sizeof(k.salt));
+	pbkdf2(k.alg, password, scram_salt(&k), k.iterations, salted);
+	from_salted(&k, salted);
+	*out = k;
+	wipe(salted, sizeof(salted));
 }
 
 void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)
 {
-	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
-	memcpy(out->salt, salt, SCRAM_SALT_BYTES);
-	derive(out, password);
+	struct scram_keys like = { .alg = alg, .iterations = iterations };
+
+	memcpy(like.salt, salt, SCRAM_SALT_BYTES);
+	scram_keys_derive_like(&like, password, out);
 }
 
 void scram_keys_derive(enum hash_alg alg, uint32_t iterations, struct str password, struct scram_keys *out)
@@ -54,11 +72,10 @@ void scram_keys_fake(enum hash_alg alg, uint32_t iterations, struct str secret, 
 
 bool scram_keys_match(const struct scram_keys *k, struct str password)
 {
-	struct scram_keys tried = { .alg = k->alg, .iterations = k->iterations, .salt_n = k->salt_n };
+	struct scram_keys tried;
 	bool same;
 
-	memcpy(tried.salt, k->salt, sizeof(tried.salt));
-	derive(&tried, password);
+	scram_keys_derive_like(k, password, &tried);
 	same = equal_ct(bytes(tried.stored_key, HASH_MAX), bytes(k->stored_key, HASH_MAX));
 	wipe(&tried, sizeof(tried));
 	return same;

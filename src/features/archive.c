@@ -342,8 +342,8 @@ static void unload(struct user *u)
 	free(u->slot[USER_SLOT_DEDUP]);
 }
 
-static const struct spec specs[] = { { "XEP-0313", "1.1.3" }, { "XEP-0441", "0.2.0" }, { "XEP-0059", "1.0.1" }, { NULL, NULL } };
-static const char *const disco[] = { NS_MAM, NS_MAM_EXTENDED, NULL };
+static const struct spec specs[] = { { "XEP-0313", "1.1.3" }, { "XEP-0441", "0.2.0" }, { "XEP-0059", "1.0.1" }, { "XEP-0431", "0.2.0" }, { NULL, NULL } };
+static const char *const disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_FULLTEXT, NULL };
 static const struct iq_route routes[] = {
 	{ NS_MAM, "query", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF, query },
 	{ NS_MAM, "metadata", IQ_ROUTE_GET, TO_SELF, metadata },

@@ -196,7 +196,7 @@ static void service_items(struct iq *iq, struct xml *q)
 		if (!s)
 			continue;
 		item = xml_add(a, q, "item", NULL);
-		xml_set(a, item, "jid", arena_printf(a, "%s.%.*s", s->label, STR_ARG(iq->core->env->domain)));
+		xml_set(a, item, "jid", arena_printf(a, "%s.%.*s", s->label, STR_ARG(jid_domain(iq->st->to))));
 		xml_set(a, item, "name", str_of(s->name));
 	}
 }

@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The list of features. */
+/* The list of features, in the order in which a stage asks them. */
 #include "features/features.h"
 
 extern const struct feature feature_admin, feature_archive, feature_blocking, feature_carbons, feature_commands, feature_contact, feature_disco, feature_extdisco, feature_invite,
 	feature_keep, feature_messaging, feature_muc, feature_ping, feature_register, feature_reports, feature_roster, feature_session_legacy,
 	feature_small, feature_upload;
+extern const struct feature feature_access;
+extern const struct feature feature_archive;
+extern const struct feature feature_blocking;
+extern const struct feature feature_carbons;
+extern const struct feature feature_commands;
+extern const struct feature feature_csi;
+extern const struct feature feature_disco;
+extern const struct feature feature_ephemeral;
+extern const struct feature feature_invite;
+extern const struct feature feature_keep;
+extern const struct feature feature_messaging;
+extern const struct feature feature_muc;
+extern const struct feature feature_ping;
+extern const struct feature feature_push;
+extern const struct feature feature_register;
+extern const struct feature feature_retract;
+extern const struct feature feature_roster;
+extern const struct feature feature_second_factor;
+extern const struct feature feature_session_legacy;
+extern const struct feature feature_small;
+extern const struct feature feature_upload;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -13,6 +34,8 @@ const struct feature *const features[] = {
 	&feature_session_legacy,
 	&feature_carbons,
 	&feature_archive,
+	&feature_retract,
+	&feature_ephemeral,
 	&feature_blocking,
 	&feature_disco,
 	&feature_small,
@@ -24,7 +47,11 @@ const struct feature *const features[] = {
 	&feature_extdisco,
 	&feature_invite,
 	&feature_register,
+	&feature_access,
+	&feature_second_factor,
 	&feature_upload,
 	&feature_muc,
+	&feature_csi,
+	&feature_push,
 	NULL,
 };

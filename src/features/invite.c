@@ -24,7 +24,7 @@ static void on_created(struct shard *s, void *arg, int status, struct str token,
 {
 	struct iq_held *h = arg;
 	struct iq *iq = iq_wake(h);
-	struct core *c = iq->core;
+	struct host *host = core_host(iq->core, jid_domain(iq->st->from));
 	struct arena *a = &s->arena;
 	struct xml *form;
 	bool register_only = h->arg != NULL;
@@ -40,8 +40,8 @@ static void on_created(struct shard *s, void *arg, int status, struct str token,
 		field(a, form, "uri", arena_printf(a, "xmpp:%.*s?roster;preauth=%.*s%s", STR_ARG(inv->inviter), STR_ARG(token),
 			inv->account ? ";ibr=y" : ""));
 	else
-		field(a, form, "uri", arena_printf(a, "xmpp:%.*s?register;preauth=%.*s", STR_ARG(c->env->domain), STR_ARG(token)));
-	field(a, form, "landing-url", arena_printf(a, "%.*s/i/%.*s", STR_ARG(c->env->web_url), STR_ARG(token)));
+		field(a, form, "uri", arena_printf(a, "xmpp:%.*s?register;preauth=%.*s", STR_ARG(host->domain), STR_ARG(token)));
+	field(a, form, "landing-url", arena_printf(a, "%.*s/i/%.*s", STR_ARG(host->web_url), STR_ARG(token)));
 	field(a, form, "expire", time_format(a, inv->expires_ms));
 	command_done(iq, form);
 	iq_held_free(h);
@@ -53,7 +53,7 @@ static void create(struct iq *iq, void *how)
 	struct core *c = iq->core;
 	struct iq_held *h = iq_hold(iq, how);
 
-	if (invite_create(c->env->accounts, c->shard, iq->session->user->jid.full, true, on_created, h)) {
+	if (invite_create(core_host(c, jid_domain(iq->st->from))->accounts, c->shard, iq->session->user->jid.full, true, on_created, h)) {
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
 		iq_held_free(h);
 	}
@@ -96,16 +96,17 @@ static void on_used(struct shard *s, void *arg, int status, struct str token, co
 static void on_subscribe(struct session *s, struct stanza *st)
 {
 	struct core *c = s->core;
+	struct host *host = core_host(c, jid_domain(st->to));
 	struct xml *el = st->type == PRES_SUBSCRIBE ? xml_child(st->el, "preauth", NS_PARS) : NULL;
 	struct preauth *p;
 
-	if (!el || !str_eq(jid_domain(st->to), c->env->domain) || !xml_get(el, "token").n)
+	if (!el || !host || !xml_get(el, "token").n)
 		return;
 	p = mem_zalloc(sizeof(*p));
 	p->env = c->env;
 	p->from = jid_dup(s->user->jid);
 	p->to = jid_dup(jid_bare(st->to));
-	if (invite_use(c->env->accounts, c->shard, xml_get(el, "token"), on_used, p))
+	if (invite_use(host->accounts, c->shard, xml_get(el, "token"), on_used, p))
 		on_used(c->shard, p, -EBUSY, STR_NONE, NULL);
 }
 

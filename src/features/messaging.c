@@ -16,7 +16,7 @@ static enum verdict stamp(struct transit *t)
 		if (xml_is(child, "stanza-id", NS_SID)) {
 			xml_detach(child);
 			changed = true;
-		} else if (xml_is(child, "delay", NS_DELAY) && str_eq(xml_get(child, "from"), t->core->env->domain)) {
+		} else if (xml_is(child, "delay", NS_DELAY) && core_host(t->core, xml_get(child, "from"))) {
 			xml_detach(child);
 			changed = true;
 		}

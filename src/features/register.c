@@ -127,9 +127,9 @@ static void create(struct core *c, const struct unauth *u, const struct xml *iq,
 	p->u = *u;
 	p->id = str_dup(xml_get(iq, "id"));
 	if (!jid_nodeprep(a, name, &node)) /* whom the inviter gets as a contact */
-		p->jid = str_dup(jid_make(a, node, c->env->domain, STR_NONE).full);
+		p->jid = str_dup(jid_make(a, node, u->host->domain, STR_NONE).full);
 	u->wait(u->link);
-	err = invite_register(c->env->accounts, c->shard, token, name, password, on_registered, p);
+	err = invite_register(u->host->accounts, c->shard, token, name, password, on_registered, p);
 	if (err)
 		on_registered(c->shard, p, err, STR_NONE, NULL);
 }
@@ -172,7 +172,7 @@ static void show_token(struct core *c, const struct unauth *u, const struct xml 
 	p->id = str_dup(xml_get(iq, "id"));
 	p->token = str_dup(token);
 	u->wait(u->link);
-	if (invite_look(c->env->accounts, c->shard, token, on_looked, p))
+	if (invite_look(u->host->accounts, c->shard, token, on_looked, p))
 		on_looked(c->shard, p, -EBUSY, STR_NONE, NULL);
 }
 
@@ -266,7 +266,7 @@ static void cancel(struct iq *iq)
 
 	u->leaving = true;
 	subscription_leave_all(u);
-	if (account_delete(c->env->accounts, c->shard, jid_node(u->jid), on_removed, h)) {
+	if (account_delete(core_host(c, jid_domain(u->jid))->accounts, c->shard, jid_node(u->jid), on_removed, h)) {
 		u->leaving = false;
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
 		iq_held_free(h);
@@ -290,7 +290,7 @@ static void change(struct iq *iq)
 		return;
 	}
 	h = iq_hold(iq, NULL);
-	err = account_passwd(c->env->accounts, c->shard, node, password, on_changed, h);
+	err = account_passwd(core_host(c, jid_domain(iq->st->from))->accounts, c->shard, node, password, on_changed, h);
 	if (err)
 		on_changed(c->shard, h, err);
 }
@@ -301,6 +301,8 @@ static void verbs(struct iq *iq)
 		iq_error(iq, ERR_FORBIDDEN, NULL);
 	else if (iq->st->type == IQ_GET)
 		registered(iq);
+	else if (!session_is_full(iq->session))
+		iq_error(iq, ERR_FORBIDDEN, "An application password does not allow that; sign in with the account's password.");
 	else if (xml_child(iq->el, "remove", NULL) && xml_next(xml_child_any(iq->el)))
 		iq_error(iq, ERR_BAD_REQUEST, "Remove stands alone."); /* XEP-0077 §3.2 */
 	else if (xml_child(iq->el, "remove", NULL))

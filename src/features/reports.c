@@ -34,13 +34,18 @@ static void store_failed(struct iq *iq)
 	iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The database could not do it; try again.");
 }
 
+static struct str scope_of(const struct iq *iq)
+{
+	return core_host(iq->core, jid_domain(iq->st->to))->accounts->scope;
+}
+
 /* Asks the store for the queue, oldest first. */
 static void ask_queue(struct iq *iq, struct str id, store_items_fn *fn, void *arg)
 {
 	struct core *c = iq->core;
 	struct iq_held *h = iq_hold(iq, arg);
-	int err = id.n ? store_get(c->env->store, c->shard, STR_NONE, STR("report"), id, fn, h) :
-			 store_list(c->env->store, c->shard, &(struct store_range){ .kind = STR("report"), .limit = REPORTS_PAGE }, fn, h);
+	int err = id.n ? store_get(c->env->store, c->shard, scope_of(iq), STR("report"), id, fn, h) :
+			 store_list(c->env->store, c->shard, &(struct store_range){ .owner = scope_of(iq), .kind = STR("report"), .limit = REPORTS_PAGE }, fn, h);
 
 	if (err)
 		fn(c->shard, h, -EBUSY, NULL, 0);
@@ -182,7 +187,7 @@ static void close_report(struct iq_held *h, struct str id, struct str value)
 	struct core *c = h->iq.core;
 	struct store_batch *b = store_batch_new();
 
-	report_close(b, core_arena(c), id, value);
+	report_close(b, core_arena(c), core_host(c, jid_domain(h->st.to))->accounts->scope, id, value);
 	log_info("report.closed", "id=%.*s by=%.*s", STR_ARG(id), STR_ARG(jid_bare_str(h->st.from)));
 	if (store_commit(c->env->store, c->shard, b, on_closed, h))
 		on_closed(c->shard, h, -EBUSY);
@@ -235,7 +240,7 @@ static void disable(struct iq_held *h, struct str id, struct str value)
 	}
 	p = mem_zalloc(sizeof(*p));
 	*p = (struct verdict_pending){ h, str_dup(id), str_dup(value), str_dup(j.full) };
-	if (account_set_state(iq->core->env->accounts, iq->core->shard, jid_node(j), ACCOUNT_DISABLE, on_disabled, p))
+	if (account_set_state(core_host(iq->core, jid_domain(iq->st->to))->accounts, iq->core->shard, jid_node(j), ACCOUNT_DISABLE, on_disabled, p))
 		on_disabled(iq->core->shard, p, -EBUSY);
 }
 

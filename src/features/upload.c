@@ -76,11 +76,12 @@ static void request(struct iq *iq)
 {
 	struct core *c = iq->core;
 	struct arena *a = core_arena(c);
+	struct host *host = core_host_of(c, jid_domain(iq->st->to));
 	struct str name = xml_get(iq->el, "filename"), type = xml_get(iq->el, "content-type"), token, url;
 	struct slot slot = { 0 };
 	struct xml *r, *put;
 
-	if (!str_eq(jid_domain(iq->st->from), c->env->domain) || !iq->st->from.node_n) {
+	if (!str_eq(jid_domain(iq->st->from), host->domain) || !iq->st->from.node_n) {
 		iq_error(iq, ERR_FORBIDDEN, NULL);
 		return;
 	}
@@ -93,11 +94,11 @@ static void request(struct iq *iq)
 		return;
 	}
 	slot.name = clean_name(a, name);
-	slot.owner = jid_node(iq->st->from);
+	slot.owner = host->accounts->scope.n ? jid_bare_str(iq->st->from) : jid_node(iq->st->from);
 	slot.type = type;
 	slot.expires_ms = clock_wall_ms() + SLOT_MINUTES * 60000ull;
 	slot_make(c->env->accounts, a, &slot, &token);
-	url = arena_printf(a, "%.*s/upload/%.*s/%.*s", STR_ARG(c->env->web_url), STR_ARG(slot.id), STR_ARG(percent(a, slot.name)));
+	url = arena_printf(a, "%.*s/upload/%.*s/%.*s", STR_ARG(host->web_url), STR_ARG(slot.id), STR_ARG(percent(a, slot.name)));
 	r = xml_new(a, "slot", NS_UPLOAD);
 	put = xml_add(a, r, "put", NULL);
 	xml_set(a, put, "url", url);

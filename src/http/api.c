@@ -15,6 +15,7 @@ enum { TOKEN_MAX = 128 };
 /* A request that waits for the account layer. The peer may go meanwhile: then the answer finds no exchange. */
 struct call {
 	struct http *http;
+	const struct host *host;
 	id_t64 exchange;
 	bool setup;
 	char node[ACCOUNT_NAME_MAX * 4 + 1]; /* of the new account, normalised */
@@ -25,6 +26,7 @@ static struct call *call_new(struct exchange *x)
 	struct call *c = mem_zalloc(sizeof(*c));
 
 	c->http = x->http;
+	c->host = x->host;
 	c->exchange = exchange_id(x);
 	http_hold(c->http);
 	return c;
@@ -95,6 +97,8 @@ static void on_setup_known(struct shard *s, void *arg, int status)
 {
 	struct call *c = arg;
 	const struct http_config *cfg = c->http->cfg;
+	const struct host *host = c->host;
+	struct str muc = arena_printf(shard_arena(s), "conference.%.*s", STR_ARG(host->domain));
 	struct exchange *x = call_end(c);
 
 	if (!x)
@@ -104,17 +108,17 @@ static void on_setup_known(struct shard *s, void *arg, int status)
 		return;
 	}
 	exchange_json(x, 200,
-		json_pack("{ss% ss% ss sb sb ss% sI ss}", "domain", cfg->domain.p, cfg->domain.n,
+		json_pack("{ss% ss% ss sb sb ss% sI ss}", "domain", host->domain.p, host->domain.n,
 			"name", cfg->name.p, cfg->name.n, "version", ANSER_VERSION, "setup_needed",
-			status == 1, "registration_open", (int)cfg->registration_open, "muc",
-			cfg->muc.p, cfg->muc.n, "upload_max_bytes",
+			status == 1 && !host->accounts->scope.n /* only the main host is set up by link */, "registration_open", (int)cfg->registration_open, "muc",
+			muc.p, muc.n, "upload_max_bytes",
 			(json_int_t)cfg->upload_max_bytes, "websocket", "/xmpp-websocket"));
 }
 
 void api_server(struct exchange *x)
 {
 	struct call *c = call_new(x);
-	int rc = account_setup_needed(x->http->cfg->accounts, x->http->shard, on_setup_known, c);
+	int rc = account_setup_needed(x->host->accounts, x->http->shard, on_setup_known, c);
 
 	if (rc)
 		answer_status(call_end(c), rc);
@@ -154,7 +158,7 @@ static void answer_created(struct call *c, int status, struct str inviter)
 {
 	const struct http_config *cfg = c->http->cfg;
 	struct shard *s = c->http->shard;
-	struct str jid = arena_printf(shard_arena(s), "%s@%.*s", c->node, STR_ARG(cfg->domain));
+	struct str jid = arena_printf(shard_arena(s), "%s@%.*s", c->node, STR_ARG(c->host->domain));
 	struct exchange *x = call_end(c);
 
 	if (!status && inviter.n && cfg->on_registered)
@@ -183,7 +187,7 @@ void api_setup(struct exchange *x)
 		.code = text(x, "code"), .name = text(x, "name"), .password = text(x, "password")
 	};
 
-	rc = setup_finish(x->http->cfg->accounts, x->http->shard, &in, on_setup_done, c);
+	rc = setup_finish(x->host->accounts, x->http->shard, &in, on_setup_done, c);
 	if (rc)
 		answer_status(call_end(c), rc);
 }
@@ -212,7 +216,7 @@ void api_register(struct exchange *x)
 	}
 	if (!check_new(x, &c))
 		return;
-	rc = invite_register(x->http->cfg->accounts, x->http->shard, token, str_of(c->node),
+	rc = invite_register(x->host->accounts, x->http->shard, token, str_of(c->node),
 		text(x, "password"), on_registered, c);
 	if (rc)
 		answer_status(call_end(c), rc);
@@ -224,7 +228,7 @@ static void on_looked(
 	struct shard *s, void *arg, int status, struct str token, const struct invite *inv)
 {
 	struct call *c = arg;
-	struct str domain = c->http->cfg->domain, name, expires;
+	struct str domain = c->host->domain, name, expires;
 	struct exchange *x = call_end(c);
 
 	if (!x)
@@ -254,7 +258,7 @@ void api_invite(struct exchange *x)
 		return;
 	}
 	c = call_new(x);
-	rc = invite_look(x->http->cfg->accounts, x->http->shard, x->rest, on_looked, c);
+	rc = invite_look(x->host->accounts, x->http->shard, x->rest, on_looked, c);
 	if (rc)
 		answer_status(call_end(c), rc);
 }

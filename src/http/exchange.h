@@ -16,6 +16,7 @@ struct http {
 	uint32_t holds; /* answers of pool and store on their way, and one for the time until http_stop */
 	struct http_config own_cfg;
 	const struct http_config *cfg; /* = &own_cfg */
+	struct host main;	 /* of own_cfg */
 	struct ids exchanges;	 /* those that are answered later */
 	struct list conns;
 	struct limiter *limiter;
@@ -57,6 +58,7 @@ struct route {
 struct exchange {
 	struct http *http;
 	struct conn *conn;
+	const struct host *host; /* that the Host field names; the main one when it names none of ours */
 	const struct route *route;
 	enum http_method_bit method;
 	const struct http_request *req; /* only while handle runs at the head */

@@ -7,7 +7,7 @@ static const char rel[] = "urn:xmpp:alt-connections:websocket";
 /* "https://host:8443" → "wss://host:8443/xmpp-websocket". */
 static struct str endpoint(struct exchange *x)
 {
-	struct str url = x->http->cfg->web_url, scheme = STR("https://");
+	struct str url = x->host->web_url, scheme = STR("https://");
 
 	if (str_starts(url, scheme))
 		url = (struct str){ url.p + scheme.n, url.n - scheme.n };

@@ -4,7 +4,7 @@
 #ifndef HTTP_HTTP_SERVER_H
 #define HTTP_HTTP_SERVER_H
 
-#include "account/account.h"
+#include "account/host.h"
 #include "http/files.h"
 #include "net/conn.h"
 #include "proto/http/http.h"
@@ -19,11 +19,12 @@ enum {
 
 /* What wiring knows and HTTP needs. Copied; what it points to is borrowed until http_stop. */
 struct http_config {
-	struct accounts *accounts;
+	struct accounts *accounts; /* of the main host, as domain and web_url */
+	const struct hosts *hosts; /* all; NULL: the main one only */
 	struct store *store;
 	struct pool *pool;
 	struct files *files; /* NULL: no uploads */
-	struct str domain, muc, name;
+	struct str domain, name;
 	struct str web_url; /* "https://host:8443" */
 	bool registration_open, limits, metrics_public;
 	bool hsts;		     /* Strict-Transport-Security: only with a certificate that browsers trust */

@@ -292,6 +292,14 @@ static void dispatch(struct http_conn *hc)
 		r->handle(x);
 }
 
+static const struct host *host_of(const struct http *h, struct str field)
+{
+	struct str port, name = str_cut(field, ':', &port);
+	const struct host *host = h->cfg->hosts ? hosts_find_nocase(h->cfg->hosts, name) : NULL;
+
+	return host ? host : &h->main;
+}
+
 static void on_head(struct http_conn *hc, struct http_request *req)
 {
 	struct exchange *x = &hc->x;
@@ -303,6 +311,7 @@ static void on_head(struct http_conn *hc, struct http_request *req)
 	hc->keep_alive = req->keep_alive;
 	timer_cancel(&x->http->shard->loop, &hc->timer);
 	x->req = req;
+	x->host = host_of(x->http, http_header_get(req, "host"));
 	x->method = req->method;
 	x->route = route_find(req->path, &x->rest);
 	dispatch(hc);
@@ -515,12 +524,12 @@ void http_start(struct shard *s, const struct http_config *cfg)
 
 	must(!s->http);
 	h->shard = s;
-	h->own_cfg = *cfg;
 	h->cfg = &h->own_cfg;
+	s->http = h;
+	http_configure(s, cfg);
 	h->limiter = limiter_new();
 	h->holds = 1;
 	list_init(&h->conns);
-	s->http = h;
 	if (s->index == 0 && cfg->files)
 		h->sweep = sweep_start(h);
 }
@@ -528,6 +537,7 @@ void http_start(struct shard *s, const struct http_config *cfg)
 void http_configure(struct shard *s, const struct http_config *cfg)
 {
 	s->http->own_cfg = *cfg;
+	s->http->main = (struct host){ cfg->domain, cfg->web_url, cfg->accounts };
 }
 
 void http_stop(struct shard *s)

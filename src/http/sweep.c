@@ -176,8 +176,7 @@ static void on_page(struct shard *s, void *arg, int status, const struct store_i
 			return;
 		}
 		owner = json_string_value(json_object_get(meta.json, "owner"));
-		row->owner = str_dup(arena_printf(shard_arena(s), "%s@%.*s", owner ? owner : "",
-			STR_ARG(r->http->cfg->domain)));
+		row->owner = str_dup(file_owner(shard_arena(s), r->http->cfg, str_of(owner ? owner : "")));
 		row->head = files_hash_head(meta.hash);
 		memcpy(row->id, v[i].key.p, FILES_ID_BYTES);
 		r->n++;

@@ -166,7 +166,8 @@ static void record(struct upload *u, struct exchange *x, int rc)
 {
 	struct store_batch *b;
 	struct arena *a = shard_arena(u->http->shard);
-	struct str rest, node = str_cut(str_of(u->owner), '@', &rest);
+	struct str domain, node = str_cut(str_of(u->owner), '@', &domain);
+	struct str owner = str_eq(domain, u->http->cfg->domain) ? node : str_of(u->owner);
 	json_t *json;
 	char *text;
 
@@ -175,9 +176,9 @@ static void record(struct upload *u, struct exchange *x, int rc)
 		refuse(x, rc);
 		return;
 	}
-	/* The node only: the domain of all accounts may change before the first start with a name of its own. */
+	/* The node only: the main domain may change before the first start with a name of its own. */
 	json = json_pack("{ss sI ss ss ss% sI}", "hash", u->hash, "size", (json_int_t)u->size,
-		"type", u->type, "name", u->name, "owner", node.p, node.n, "created",
+		"type", u->type, "name", u->name, "owner", owner.p, owner.n, "created",
 		(json_int_t)clock_wall_ms());
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
@@ -348,8 +349,7 @@ static struct upload *upload_new(struct exchange *x, const struct slot *slot)
 	memcpy(u->id, slot->id.p, slot->id.n);
 	u->name = str_dup(slot->name);
 	u->type = str_dup(slot->type);
-	u->owner = str_dup(arena_printf(shard_arena(x->http->shard), "%.*s@%.*s",
-		STR_ARG(slot->owner), STR_ARG(x->http->cfg->domain)));
+	u->owner = str_dup(file_owner(shard_arena(x->http->shard), x->http->cfg, slot->owner));
 	u->quota_left = x->http->cfg->upload_quota_bytes;
 	return u;
 }
@@ -416,6 +416,13 @@ static void begin(struct exchange *x, struct str id, struct str name)
 }
 
 /* ---- shared with download.c ---- */
+
+struct str file_owner(struct arena *a, const struct http_config *cfg, struct str owner)
+{
+	if (owner.n && memchr(owner.p, '@', owner.n))
+		return owner;
+	return arena_printf(a, "%.*s@%.*s", STR_ARG(owner), STR_ARG(cfg->domain));
+}
 
 bool upload_split(struct str rest, struct str *out_id, struct str *out_name)
 {

@@ -13,6 +13,8 @@ struct file_meta {
 	uint64_t size;
 };
 
+/* Bare JID of a file's owner: records and slots name a node of the main host, or somebody else in full. */
+struct str file_owner(struct arena *a, const struct http_config *cfg, struct str owner);
 /* Returns 0; -EBADMSG. Release with json_decref(out->json). */
 int file_meta_read(struct str value, struct file_meta *out);
 

@@ -183,8 +183,12 @@ static void run_deferred(struct loop *l)
 int loop_turn(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
-	int max = list_empty(&l->deferred) ? EVENTS_PER_TURN : EVENTS_BETWEEN;
-	int n = epoll_wait(l->epoll_fd, events, max, wait_ms(l, max_wait_ms));
+	int max, n;
+
+	if (l->on_wait)
+		l->on_wait(l);
+	max = list_empty(&l->deferred) ? EVENTS_PER_TURN : EVENTS_BETWEEN;
+	n = epoll_wait(l->epoll_fd, events, max, wait_ms(l, max_wait_ms));
 
 	if (n < 0 && errno != EINTR)
 		return -errno;

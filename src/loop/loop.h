@@ -45,6 +45,9 @@ struct loop {
 	const char *doing;
 	/* Runs after each event, timer and deferred work. NULL: none. The shard resets its arena here. */
 	void (*on_step)(struct loop *l);
+	/* Runs before events are waited for; may queue work with loop_defer: the loop does not wait then. NULL: none. The shard looks
+	 * into its mailbox here. */
+	void (*on_wait)(struct loop *l);
 };
 
 int loop_init(struct loop *l);	/* 0; -errno */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Threads with a loop and a mailbox: a mutex around a singly linked list, and an eventfd that is written only when the
- * list was empty. The receiver takes the whole list, so that a burst of mail costs one wake-up. */
+/* Threads with a loop and a mailbox: a mutex around a singly linked list, and an eventfd that is written only when the receiver
+ * sleeps. The receiver takes the whole list before it would sleep, so that a burst of mail costs one wake-up at most. */
 #include "loop/shard.h"
 
 #include <errno.h>
@@ -32,12 +32,13 @@ struct shard_private {
 	struct mail *first, **last;
 	int n;
 	bool stopping, stopped;
+	bool asleep; /* has looked, found nothing and nobody has woken it since */
 	/* ---- */
 
 	struct watch wake;
 	/* The shard's thread only. */
 	struct mail *inbox; /* taken, not yet handled */
-	bool woken; /* the mailbox was empty and no longer is */
+	bool woken; /* there may be mail to take */
 	struct deferred more;
 	uint64_t slow_said_us;
 	unsigned slow_unsaid;
@@ -164,10 +165,34 @@ static void wake(struct shard_private *p)
 	(void)rc; /* can only fail when the counter is full, and then the shard is awake */
 }
 
+/* Mail that came while this thread was busy woke nobody. */
+static void on_wait(struct loop *l)
+{
+	struct shard_private *p = container_of(l, struct shard, loop)->priv;
+
+	pthread_mutex_lock(&p->lock);
+	p->woken = p->first || p->stopping;
+	p->asleep = !p->woken;
+	pthread_mutex_unlock(&p->lock);
+	if (p->woken)
+		loop_defer(l, &p->more);
+}
+
+bool shard_has_mail(struct shard *s)
+{
+	struct shard_private *p = s->priv;
+	bool any;
+
+	pthread_mutex_lock(&p->lock);
+	any = p->first;
+	pthread_mutex_unlock(&p->lock);
+	return any;
+}
+
 int shard_post(struct shard *to, struct mail *m)
 {
 	struct shard_private *p = to->priv;
-	bool was_empty;
+	bool asleep;
 
 	m->next = NULL;
 	pthread_mutex_lock(&p->lock);
@@ -181,19 +206,14 @@ int shard_post(struct shard *to, struct mail *m)
 		metric_add(M_MAILBOX_REFUSED, 1);
 		return -ENOBUFS;
 	}
-	was_empty = !p->first;
+	asleep = p->asleep;
+	p->asleep = false;
 	*p->last = m;
 	p->last = &m->next;
 	p->n++;
 	pthread_mutex_unlock(&p->lock);
-	if (!was_empty)
-		return 0;
-	if (to != self) {
+	if (asleep)
 		wake(p);
-		return 0;
-	}
-	p->woken = true; /* mail to itself needs no system call */
-	loop_defer(&to->loop, &p->more);
 	return 0;
 }
 
@@ -208,11 +228,13 @@ static int shard_init(struct shards *all, int index)
 	s->priv = p;
 	s->io_buf = mem_alloc(SHARD_IO_BYTES);
 	s->loop.on_step = on_step;
+	s->loop.on_wait = on_wait;
 	arena_init(&s->arena);
 	p->shard = s;
 	p->last = &p->first;
 	p->wake.on_ready = on_wake;
 	p->more.run = on_more;
+	p->asleep = true;
 	pthread_mutex_init(&p->lock, NULL);
 	p->wake.fd = rc ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	all->v[index] = s;

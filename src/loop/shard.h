@@ -59,9 +59,11 @@ int shards_start(struct shards *all, void (*on_start)(struct shard *s));
 void shards_stop(struct shards *all);
 void shards_fini(struct shards *all);
 
-/* Hands m to the shard, in order per sender. The eventfd is written only when the mailbox was empty.
+/* Hands m to the shard, in order per sender; handled in a later turn. The eventfd is written only when the shard sleeps.
  * Takes m. Returns 0; -ENOBUFS mailbox full (m stays the caller's). */
 int shard_post(struct shard *to, struct mail *m);
+/* Is there mail that it has not taken yet? For tests that turn shards by hand. */
+bool shard_has_mail(struct shard *s);
 /* The shard of the calling thread, or NULL. */
 struct shard *shard_self(void);
 /* The calling thread plays this shard (NULL: none) and turns its loop by itself: for tests. Returns the one before. */

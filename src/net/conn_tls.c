@@ -189,8 +189,10 @@ int conn_tls_exporter(struct conn *c, uint8_t out[32])
 
 int conn_tls_end_point(struct conn *c, struct arena *a, struct str *out)
 {
-	if (!conn_is_tls(c) || !c->tls->end_point_n)
+	const struct tls_ctx *ctx = conn_is_tls(c) ? tls_presented(c->ssl) : NULL;
+
+	if (!ctx || !ctx->end_point_n)
 		return -ENOTSUP;
-	*out = arena_str(a, (struct str){ (const char *)c->tls->end_point, c->tls->end_point_n });
+	*out = arena_str(a, (struct str){ (const char *)ctx->end_point, ctx->end_point_n });
 	return 0;
 }

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,6 +55,18 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
 	return SSL_TLSEXT_ERR_ALERT_FATAL; /* no_application_protocol, RFC 7301 §3.2 */
 }
 
+/* Chooses the certificate before it is sent. ALPN and options are the same in all contexts. */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	struct tls_ctx *c = arg, *other = name ? tls_ctx_of_name(c, str_of(name)) : c;
+
+	(void)alert;
+	if (other != c)
+		SSL_set_SSL_CTX(ssl, other->ssl);
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static int say(char *err, size_t err_n, const char *what, const char *file, int rc)
 {
 	unsigned long e = ERR_peek_error();
@@ -98,8 +110,10 @@ static int load(
 	return 0;
 }
 
-static void configure(SSL_CTX *ssl)
+static void configure(struct tls_ctx *c)
 {
+	SSL_CTX *ssl = c->ssl;
+
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	SSL_CTX_set_options(ssl,
 		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
@@ -114,6 +128,9 @@ static void configure(SSL_CTX *ssl)
 	must(SSL_CTX_set_ciphersuites(ssl, suites) == 1);
 	must(SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384") == 1);
 	SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
+	SSL_CTX_set_app_data(ssl, c);
+	SSL_CTX_set_tlsext_servername_callback(ssl, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ssl, c);
 }
 
 int tls_ctx_new(
@@ -125,7 +142,7 @@ int tls_ctx_new(
 	atomic_init(&c->refs, 1);
 	c->ssl = SSL_CTX_new(TLS_server_method());
 	must(c->ssl);
-	configure(c->ssl);
+	configure(c);
 	rc = load(c, cert_file, key_file, err, err_n);
 	if (rc) {
 		tls_ctx_unref(c);
@@ -133,6 +150,39 @@ int tls_ctx_new(
 	}
 	*out = c;
 	return 0;
+}
+
+void tls_ctx_add_name(struct tls_ctx *c, struct str name, struct tls_ctx *other)
+{
+	c->names = mem_realloc(c->names, (c->names_n + 1) * sizeof(*c->names));
+	c->names[c->names_n++] = (struct tls_name){ str_dup(name), other == c ? c : tls_ctx_ref(other) };
+}
+
+static struct tls_ctx *find_name(const struct tls_ctx *c, struct str name)
+{
+	for (size_t i = 0; i < c->names_n; i++)
+		if (str_eq_nocase(str_of(c->names[i].name), name))
+			return c->names[i].ctx;
+	return NULL;
+}
+
+struct tls_ctx *tls_ctx_of_name(struct tls_ctx *c, struct str name)
+{
+	struct tls_ctx *other = find_name(c, name);
+	struct str rest;
+
+	if (!other) { /* conference.HOST and the like */
+		str_cut(name, '.', &rest);
+		other = rest.n ? find_name(c, rest) : NULL;
+	}
+	return other ? other : c;
+}
+
+bool tls_ctx_covers(struct tls_ctx *c, struct str name)
+{
+	X509 *cert = SSL_CTX_get0_certificate(c->ssl);
+
+	return cert && X509_check_host(cert, name.p, name.n, 0, NULL) == 1;
 }
 
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *c)
@@ -145,6 +195,12 @@ void tls_ctx_unref(struct tls_ctx *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	for (size_t i = 0; i < c->names_n; i++) {
+		free(c->names[i].name);
+		if (c->names[i].ctx != c)
+			tls_ctx_unref(c->names[i].ctx);
+	}
+	free(c->names);
 	SSL_CTX_free(c->ssl);
 	free(c);
 }

@@ -8,13 +8,25 @@
 
 #include "net/conn.h"
 
+struct tls_name {
+	char *name;
+	struct tls_ctx *ctx;
+};
+
 struct tls_ctx {
 	atomic_uint refs;
 	SSL_CTX *ssl;
 	uint8_t end_point[EVP_MAX_MD_SIZE]; /* RFC 5929 tls-server-end-point */
 	unsigned int end_point_n;	     /* 0: not defined for this certificate */
+	struct tls_name *names;		     /* other certificates */
+	size_t names_n;
 };
 
+/* The context whose certificate the connection presents. */
+static inline const struct tls_ctx *tls_presented(const SSL *ssl)
+{
+	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
 enum conn_alpn tls_alpn(struct str name); /* ALPN_NONE when we do not speak it */
 
 #endif

@@ -6,9 +6,17 @@
 
 #include "store/batch.h"
 #include "store/result.h"
+#include "store/words.h"
 
 struct store_db;     /* an open database with its writer handle */
 struct store_reader; /* a reader handle, used by one thread at a time */
+
+/* What a query asks of a row beyond its owner, id and peer. Used by one thread at a time. */
+struct archive_filter {
+	archive_text_fn *text_of; /* NULL: nothing matches a text or a message's id */
+	struct words query, found; /* folded; found: scratch */
+	struct buf text;	   /* scratch */
+};
 
 struct store_backend {
 	const char *name;
@@ -31,7 +39,7 @@ struct store_backend {
 	void (*reader_close)(struct store_reader *r);
 	int (*get)(struct store_reader *r, struct str owner, struct str kind, struct str key, struct store_items *out);
 	int (*list)(struct store_reader *r, const struct store_range *range, struct store_items *out);
-	int (*query)(struct store_reader *r, const struct archive_query *q, struct store_page *out);
+	int (*query)(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
 	int (*backup)(struct store_reader *r, const char *dir); /* NULL: -ENOTSUP */
 };
 
@@ -41,6 +49,12 @@ extern const struct store_backend store_sqlite, store_memory;
 bool archive_query_range(const struct archive_query *q, uint64_t *out_lo, uint64_t *out_hi);
 /* Whether a row's peer is the one asked for: the bare JID is `with`, a full one with or with_full. */
 bool archive_query_matches(const struct archive_query *q, struct str with, struct str with_full);
+void archive_filter_init(struct archive_filter *f, const struct archive_query *q, archive_text_fn *text_of);
+void archive_filter_fini(struct archive_filter *f);
+/* Whether rows must be looked into one by one. */
+bool archive_filter_is_set(const struct archive_query *q);
+/* Whether a row's stanza is what the query asks for. */
+bool archive_filter_matches(struct archive_filter *f, const struct archive_query *q, struct str stanza);
 /* The bare part of a JID. */
 struct str archive_bare(struct str jid);
 

@@ -36,7 +36,7 @@ void store_batch_free(struct store_batch *b)
 
 	if (!b)
 		return;
-	while (b->rows_n && pos < b->ops.n) {
+	while (b->blobs_n && pos < b->ops.n) {
 		struct op_head h;
 
 		memcpy(&h, b->ops.p + pos, sizeof(h));
@@ -119,14 +119,31 @@ void store_archive(struct store_batch *b, const struct archive_row *row)
 			   (row->origin.p ? FLAG_ORIGIN : 0));
 	add(b, &h, (const struct str[PARTS]){ row->owner, row->with, row->with_full, row->origin });
 	b->rows_n++;
+	b->blobs_n++;
 	b->bytes += row->stanza->n;
+}
+
+static void add_row_op(struct store_batch *b, struct op_head h, struct str owner)
+{
+	add(b, &h, (const struct str[PARTS]){ owner, STR_NONE, STR_NONE, STR_NONE });
 }
 
 void store_archive_trim(struct store_batch *b, struct str owner, uint64_t before_id)
 {
-	struct op_head h = { .kind = OP_TRIM, .id = before_id };
+	add_row_op(b, (struct op_head){ .kind = OP_TRIM, .id = before_id }, owner);
+}
 
-	add(b, &h, (const struct str[PARTS]){ owner, STR_NONE, STR_NONE, STR_NONE });
+void store_archive_replace(struct store_batch *b, struct str owner, uint64_t id, struct blob *stanza)
+{
+	must(stanza && stanza->n <= STORE_VALUE_MAX);
+	add_row_op(b, (struct op_head){ .kind = OP_REPLACE, .id = id, .blob = blob_ref(stanza) }, owner);
+	b->blobs_n++;
+	b->bytes += stanza->n;
+}
+
+void store_archive_remove(struct store_batch *b, struct str owner, uint64_t id)
+{
+	add_row_op(b, (struct op_head){ .kind = OP_REMOVE, .id = id }, owner);
 }
 
 bool store_batch_next(const struct store_batch *b, size_t *pos, struct store_op *out)
@@ -148,7 +165,7 @@ bool store_batch_next(const struct store_batch *b, size_t *pos, struct store_op 
 		.kind = h.kind, .bucket = h.bucket, .absent = h.kind == OP_EXPECT && h.flag & FLAG_ABSENT,
 		.owner = parts[0], .item_kind = parts[1], .key = parts[2], .value = parts[3],
 	};
-	if (h.kind == OP_ARCHIVE || h.kind == OP_TRIM)
+	if (h.kind >= OP_ARCHIVE)
 		out->row = (struct archive_row){
 			.owner = parts[0], .id = h.id, .with = parts[1],
 			.with_full = h.flag & FLAG_FULL ? parts[2] : STR_NONE,

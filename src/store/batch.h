@@ -8,7 +8,7 @@
 
 enum { STORE_BUCKETS = 1024 }; /* owners are hashed to this many buckets to know which writes a read must wait for */
 
-enum store_op_kind { OP_PUT, OP_INSERT, OP_EXPECT, OP_DEL, OP_DEL_ALL, OP_ARCHIVE, OP_TRIM };
+enum store_op_kind { OP_PUT, OP_INSERT, OP_EXPECT, OP_DEL, OP_DEL_ALL, OP_ARCHIVE, OP_TRIM, OP_REPLACE, OP_REMOVE };
 
 /* One operation as read back; borrows from the batch. */
 struct store_op {
@@ -16,7 +16,7 @@ struct store_op {
 	uint16_t bucket;	/* of the owner */
 	bool absent;		/* OP_EXPECT: the item must be absent */
 	struct str owner, item_kind, key, value; /* key: the prefix for OP_DEL_ALL */
-	struct archive_row row; /* OP_ARCHIVE; OP_TRIM: id is the bound */
+	struct archive_row row; /* OP_ARCHIVE; OP_REPLACE: id, stanza; OP_REMOVE: id; OP_TRIM: id is the bound */
 };
 
 struct store_batch {
@@ -29,6 +29,7 @@ struct store_batch {
 	bool can_fail;	 /* holds an insert or expect: must be undone alone when one fails */
 	uint32_t ops_n;
 	uint32_t rows_n; /* archive rows */
+	uint32_t blobs_n; /* operations that hold a stanza */
 	size_t bytes;	 /* memory that it holds, stanzas included */
 	struct buf ops;
 };

@@ -240,6 +240,11 @@ static bool is_older(const struct entry *e, const struct store_op *op)
 	return op->row.id == UINT64_MAX || e->id < op->row.id;
 }
 
+static bool is_row(const struct entry *e, const struct store_op *op)
+{
+	return e->id == op->row.id;
+}
+
 static int remove_matching(struct store_db *db, const struct store_op *op, int which, match_fn *matches)
 {
 	struct owner *o = owner_of(db, op->owner, false);
@@ -267,6 +272,29 @@ static int del_all(struct store_db *db, const struct store_op *op)
 	return remove_matching(db, op, ITEMS, is_under);
 }
 
+static int remove_row(struct store_db *db, const struct store_op *op)
+{
+	return remove_matching(db, op, ROWS, is_row);
+}
+
+/* Another entry in its place. */
+static int replace(struct store_db *db, const struct store_op *op)
+{
+	struct owner *o = owner_of(db, op->owner, false);
+	struct entry probe = { .id = op->row.id };
+	struct archive_row row;
+	const struct entry *e;
+	size_t at = o ? place(&o->sets[ROWS], &probe) : 0;
+
+	if (!o || !holds(&o->sets[ROWS], at, &probe))
+		return 0;
+	e = o->sets[ROWS].v[at];
+	row = (struct archive_row){ .id = e->id, .with = e->with, .with_full = e->with_full, .origin = e->origin,
+				    .outgoing = e->outgoing, .stanza = op->row.stanza };
+	add(db, &o->sets[ROWS], row_new(&row));
+	return 0;
+}
+
 static int trim(struct store_db *db, const struct store_op *op)
 {
 	return remove_matching(db, op, ROWS, is_older);
@@ -282,7 +310,8 @@ typedef int op_fn(struct store_db *db, const struct store_op *op);
 
 static op_fn *const ops[] = {
 	[OP_PUT] = put, [OP_INSERT] = put, [OP_EXPECT] = expect, [OP_DEL] = del, [OP_DEL_ALL] = del_all,
-	[OP_ARCHIVE] = archive_add, [OP_TRIM] = trim,
+	[OP_ARCHIVE] = archive_add, [OP_TRIM] = trim, [OP_REPLACE] = replace,
+	[OP_REMOVE] = remove_row,
 };
 
 static int apply(struct store_db *db, const struct store_batch *b)
@@ -370,16 +399,17 @@ static bool bounds_hold(const struct set *rows, const struct archive_query *q)
 	return true;
 }
 
-static bool is_wanted(const struct archive_query *q, const struct entry *e)
+static bool is_wanted(const struct archive_query *q, struct archive_filter *f, const struct entry *e)
 {
 	bool listed = q->ids_n == 0;
 
 	for (uint32_t i = 0; i < q->ids_n && !listed; i++)
 		listed = q->ids[i] == e->id;
-	return listed && archive_query_matches(q, e->with, e->with_full);
+	return listed && archive_query_matches(q, e->with, e->with_full) &&
+	       archive_filter_matches(f, q, blob_view(e->stanza));
 }
 
-static void collect(const struct set *rows, const struct archive_query *q, struct store_page *out)
+static void collect(const struct set *rows, const struct archive_query *q, struct archive_filter *f, struct store_page *out)
 {
 	uint32_t limit = q->ids_n ? STORE_PAGE_MAX : q->limit;
 	uint64_t lo, hi;
@@ -390,7 +420,7 @@ static void collect(const struct set *rows, const struct archive_query *q, struc
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct entry *e = rows->v[q->backward ? rows->n - 1 - i : i];
 
-		if (e->id < lo || e->id > hi || !is_wanted(q, e))
+		if (e->id < lo || e->id > hi || !is_wanted(q, f, e))
 			continue;
 		if (out->page.n == limit) {
 			out->page.complete = false;
@@ -404,7 +434,8 @@ static void collect(const struct set *rows, const struct archive_query *q, struc
 		store_page_reverse(out);
 }
 
-static void count(const struct set *rows, const struct archive_query *q, struct archive_page *page)
+static void count(const struct set *rows, const struct archive_query *q, struct archive_filter *f,
+		  struct archive_page *page)
 {
 	if (q->want_count)
 		page->total = 0;
@@ -412,13 +443,14 @@ static void count(const struct set *rows, const struct archive_query *q, struct 
 		const struct entry *e = rows->v[i];
 
 		page->total += e->id >= q->start_id && e->id <= q->end_id &&
-			       archive_query_matches(q, e->with, e->with_full);
+			       archive_query_matches(q, e->with, e->with_full) &&
+			       archive_filter_matches(f, q, blob_view(e->stanza));
 	}
 	page->first_id_all = rows->n ? rows->v[0]->id : 0;
 	page->last_id_all = rows->n ? rows->v[rows->n - 1]->id : 0;
 }
 
-static int query(struct store_reader *r, const struct archive_query *q, struct store_page *out)
+static int query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out)
 {
 	static const struct set none;
 	const struct set *rows = &none;
@@ -432,9 +464,9 @@ static int query(struct store_reader *r, const struct archive_query *q, struct s
 	if (q->check_bounds && !bounds_hold(rows, q))
 		rc = -ENOENT;
 	else
-		collect(rows, q, out);
+		collect(rows, q, f, out);
 	if (!rc && (q->want_count || q->want_ends))
-		count(rows, q, &out->page);
+		count(rows, q, f, &out->page);
 	pthread_rwlock_unlock(&r->db->lock);
 	return rc;
 }

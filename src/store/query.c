@@ -30,3 +30,42 @@ bool archive_query_matches(const struct archive_query *q, struct str with, struc
 {
 	return str_empty(q->with) || str_eq(q->with, with) || (with_full.p && str_eq(q->with, with_full));
 }
+
+void archive_filter_init(struct archive_filter *f, const struct archive_query *q, archive_text_fn *text_of)
+{
+	*f = (struct archive_filter){ .text_of = text_of };
+	if (q->text.n)
+		words_fold(&f->query, q->text);
+}
+
+void archive_filter_fini(struct archive_filter *f)
+{
+	words_free(&f->query);
+	words_free(&f->found);
+	buf_free(&f->text);
+}
+
+bool archive_filter_is_set(const struct archive_query *q)
+{
+	return q->text.n || q->message_id.n;
+}
+
+bool archive_filter_matches(struct archive_filter *f, const struct archive_query *q, struct str stanza)
+{
+	struct str ids[2] = { STR_NONE, STR_NONE };
+
+	if (!stanza.n)
+		return false; /* its time is over */
+	if (!archive_filter_is_set(q))
+		return true;
+	if (!f->text_of)
+		return false;
+	f->text.n = 0;
+	f->text_of(stanza, &f->text, ids);
+	if (q->message_id.n && !str_eq(ids[0], q->message_id) && !str_eq(ids[1], q->message_id))
+		return false;
+	if (!q->text.n)
+		return true;
+	words_fold(&f->found, buf_view(&f->text));
+	return words_runs(&f->query) && words_match(&f->query, &f->found);
+}

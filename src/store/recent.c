@@ -61,6 +61,51 @@ void recent_publish(struct recent *r, int64_t merged, const struct recent_row *v
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* The owner's row with this id, NULL: none. */
+static struct recent_row *find(const struct recent *r, int64_t owner, uint64_t id)
+{
+	struct recent_row *v = recent_rows(&r->rows);
+
+	for (int32_t i = r->heads[(uint64_t)owner % RECENT_BUCKETS]; i >= 0; i = v[i].prev)
+		if (v[i].owner == owner && v[i].id == id)
+			return &v[i];
+	return NULL;
+}
+
+void recent_remove(struct recent *r, const struct recent_row *v, size_t n)
+{
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct recent_row *row = find(r, v[i].owner, v[i].id);
+
+		if (row)
+			row->owner = RECENT_GONE; /* it stays in its place and its chain */
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+int64_t recent_find(const struct recent *r, int64_t owner, uint64_t id)
+{
+	const struct recent_row *row = find(r, owner, id);
+
+	return row ? row->seq : 0;
+}
+
+bool recent_is_gone(const struct recent *r, const struct recent_row *row)
+{
+	const struct recent_row *v = recent_rows(&r->rows);
+	size_t n = recent_n(r), lo = 0;
+
+	while (n > 1) { /* by seq, which only rises */
+		size_t half = n / 2;
+
+		if (v[lo + half].seq <= row->seq)
+			lo += half;
+		n -= half;
+	}
+	return n && v[lo].seq == row->seq && v[lo].owner == RECENT_GONE;
+}
+
 bool recent_copy(struct recent *r, int64_t owner, int64_t merged, struct buf *out)
 {
 	const struct recent_row *v;

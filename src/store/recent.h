@@ -13,10 +13,11 @@
 enum {
 	RECENT_MAX = 32768,	/* rows after which they go to the index tables: 1 MB, and 20 ms at the next start */
 	RECENT_BUCKETS = 4096,
+	RECENT_GONE = -1,
 };
 
 struct recent_row {
-	int64_t owner, seq; /* seq: place in the log */
+	int64_t owner, seq; /* owner: RECENT_GONE for a row that was removed; seq: place in the log */
 	uint64_t id;
 	uint32_t peer;	    /* hash of the peer's JID */
 	int32_t prev;	    /* index of the bucket's row before, -1: none */
@@ -35,6 +36,12 @@ void recent_fini(struct recent *r);
 size_t recent_n(const struct recent *r); /* the writer's thread */
 /* After a commit: forgets rows up to merged, adds those of v that are beyond it. */
 void recent_publish(struct recent *r, int64_t merged, const struct recent_row *v, size_t n);
+/* After a commit: the rows of v are no more. */
+void recent_remove(struct recent *r, const struct recent_row *v, size_t n);
+/* The row's place in the log, 0: none here. The writer's thread. */
+int64_t recent_find(const struct recent *r, int64_t owner, uint64_t id);
+/* Whether a row of the list was removed. The writer's thread. */
+bool recent_is_gone(const struct recent *r, const struct recent_row *row);
 /* Copies the owner's rows beyond `merged`, the index tables' state that the reader sees, newest first. False: the list has
  * already moved on; the reader must look at the database again. */
 bool recent_copy(struct recent *r, int64_t owner, int64_t merged, struct buf *out);

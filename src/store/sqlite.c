@@ -43,6 +43,11 @@ static const char *const texts[SQL_N] = {
 	[SQL_INDEX_OWNER] = "INSERT OR REPLACE INTO archive_owner(owner,id,seq) VALUES(?1,?2,?3)",
 	[SQL_INDEX_PEER] = "INSERT OR REPLACE INTO archive_peer(owner,peer,id,seq) VALUES(?1,?4,?2,?3)",
 	[SQL_INDEX_FIND] = "SELECT seq FROM archive_owner WHERE owner=?1 AND id=?2",
+	[SQL_LOG_PEER] = "SELECT peer FROM archive_log WHERE seq=?1",
+	[SQL_LOG_SET] = "UPDATE archive_log SET stanza=?2 WHERE seq=?1",
+	[SQL_LOG_DEL] = "DELETE FROM archive_log WHERE seq=?1",
+	[SQL_DEL_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id=?2",
+	[SQL_DEL_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND peer=?3 AND id=?2",
 	[SQL_TRIM_LOG] = "DELETE FROM archive_log WHERE seq IN (SELECT seq FROM archive_owner WHERE owner=?1 AND id<?2)",
 	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND id<?2",
 	[SQL_TRIM_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id<?2",
@@ -199,7 +204,8 @@ static int pragmas(sqlite3 *db, bool writer)
 		rc = sql_exec(db, "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0");
 	if (!rc && writer)
 		rc = sql_exec(db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864");
+				  "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
+				  "PRAGMA secure_delete=FAST");
 	if (!rc && !writer)
 		rc = sql_exec(db, "PRAGMA query_only=1");
 	return rc;
@@ -318,7 +324,7 @@ static void reader_close(struct store_reader *r)
 static int begin(struct store_db *db)
 {
 	db->names_added = false;
-	db->added.n = 0;
+	db->added.n = db->removed.n = 0;
 	return sql_run_id(&db->sql, SQL_BEGIN_WRITE);
 }
 

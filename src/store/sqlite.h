@@ -21,7 +21,7 @@ enum sql_id {
 	SQL_ITEM_PUT, SQL_ITEM_INSERT, SQL_ITEM_VALUE, SQL_ITEM_DEL, SQL_ITEM_DEL_OWNER, SQL_ITEM_DEL_KIND,
 	SQL_ITEM_DEL_PREFIX, SQL_ITEM_LIST, SQL_ITEM_LIST_ALL,
 	SQL_ARCHIVE_MERGED, SQL_ARCHIVE_SET_MERGED, SQL_LOG_ADD, SQL_LOG_TAIL, SQL_LOG_ROW,
-	SQL_INDEX_OWNER, SQL_INDEX_PEER, SQL_INDEX_FIND, SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_OWNER,
+	SQL_INDEX_OWNER, SQL_INDEX_PEER, SQL_INDEX_FIND, SQL_LOG_PEER, SQL_LOG_SET, SQL_LOG_DEL, SQL_DEL_OWNER, SQL_DEL_PEER, SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_OWNER,
 	SQL_WALK_UP, SQL_WALK_DOWN, SQL_WALK_PEER_UP, SQL_WALK_PEER_DOWN, SQL_WALK_PEERS_UP, SQL_WALK_PEERS_DOWN,
 	SQL_COUNT, SQL_COUNT_PEER, SQL_FIRST, SQL_LAST,
 	SQL_N
@@ -64,6 +64,7 @@ struct store_db {
 	struct recent recent;
 	int64_t next_seq;    /* of the next archive row */
 	struct buf added;    /* struct recent_row[]: archive rows of this transaction */
+	struct buf removed;  /* struct recent_row[]: archive rows that this transaction removes one by one */
 	int64_t merged;	     /* rows up to this seq are in the index tables, as this transaction sees it */
 	struct merge {
 		struct buf rows[2]; /* struct recent_row[], sorted for each index table; empty: none runs */
@@ -90,6 +91,8 @@ uint32_t archive_peer_hash(struct str jid);
 int archive_open(struct store_db *db);
 int sqlite_archive_add(struct store_db *db, const struct store_op *op);
 int sqlite_archive_trim(struct store_db *db, const struct store_op *op);
+int sqlite_archive_replace(struct store_db *db, const struct store_op *op);
+int sqlite_archive_remove(struct store_db *db, const struct store_op *op);
 /* Before a commit: a part of the work to bring recent rows into the index tables. Returns 0; -errno. */
 int archive_before_commit(struct store_db *db);
 void archive_after_commit(struct store_db *db);
@@ -101,7 +104,7 @@ int sqlite_get(struct store_reader *r, struct str owner, struct str kind, struct
 int sqlite_list(struct store_reader *r, const struct store_range *range, struct store_items *out);
 
 /* ---- sqlite_query.c ---- */
-int sqlite_query(struct store_reader *r, const struct archive_query *q, struct store_page *out);
+int sqlite_query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
 
 /* ---- schema.c ---- */
 

@@ -116,8 +116,11 @@ static const struct {
 
 static int index_row(struct store_db *db, enum sql_id id, const struct recent_row *row)
 {
-	sqlite3_stmt *st = sql_get(&db->sql, id);
+	sqlite3_stmt *st;
 
+	if (row->owner == RECENT_GONE)
+		return 0;
+	st = sql_get(&db->sql, id);
 	if (!st)
 		return sql_failed(&db->sql);
 	sqlite3_bind_int64(st, 1, row->owner);
@@ -184,8 +187,30 @@ static void merge_forget(struct store_db *db)
 	db->merge.at = db->merge.begun_at = 0;
 }
 
+/* Rows that this transaction removed leave the index tables last: a merge may just have brought them there. */
+static int unindex_removed(struct store_db *db)
+{
+	static const enum sql_id tables[] = { SQL_DEL_OWNER, SQL_DEL_PEER };
+	size_t n = db->removed.n / sizeof(struct recent_row);
+	int rc = 0;
+
+	for (size_t i = 0; i < 2 * n && !rc; i++) {
+		const struct recent_row *row = &recent_rows(&db->removed)[i / 2];
+		sqlite3_stmt *st = sql_get(&db->sql, tables[i % 2]);
+
+		if (!st)
+			return sql_failed(&db->sql);
+		sqlite3_bind_int64(st, 1, row->owner);
+		sqlite3_bind_int64(st, 2, (int64_t)row->id);
+		if (tables[i % 2] == SQL_DEL_PEER)
+			sqlite3_bind_int64(st, 3, row->peer);
+		rc = sql_run(&db->sql, st);
+	}
+	return rc;
+}
+
 /* The work is spread over the commits that follow, so that none of them is held up: four index rows for each new row. */
-int archive_before_commit(struct store_db *db)
+static int merge_some(struct store_db *db)
 {
 	size_t steps = MERGE_STEPS_MIN + 4 * (db->added.n / sizeof(struct recent_row)), n;
 	int64_t last;
@@ -205,14 +230,38 @@ int archive_before_commit(struct store_db *db)
 		return 0; /* a trim has done it all */
 	for (; steps && db->merge.at < 2 * n && !rc; steps--, db->merge.at++) {
 		int i = db->merge.at >= n;
+		const struct recent_row *row = &recent_rows(&db->merge.rows[i])[db->merge.at - (i ? n : 0)];
 
-		rc = index_row(db, indexes[i].add, &recent_rows(&db->merge.rows[i])[db->merge.at - (i ? n : 0)]);
+		if (!recent_is_gone(&db->recent, row))
+			rc = index_row(db, indexes[i].add, row);
 	}
 	return !rc && db->merge.at == 2 * n ? set_merged(db, last) : rc;
 }
 
+int archive_before_commit(struct store_db *db)
+{
+	int rc = merge_some(db);
+
+	return rc ? rc : unindex_removed(db);
+}
+
+/* Rows that were removed leave the lists of those that go to the index tables. */
+static void forget_removed(struct store_db *db)
+{
+	const struct recent_row *v = recent_rows(&db->removed);
+	struct recent_row *added = recent_rows(&db->added);
+	size_t n = db->removed.n / sizeof(*v);
+
+	for (size_t i = 0; i < n && db->added.n; i++)
+		if (v[i].seq >= added[0].seq)
+			added[v[i].seq - added[0].seq].owner = RECENT_GONE; /* numbers without gaps */
+	if (n)
+		recent_remove(&db->recent, v, n);
+}
+
 void archive_after_commit(struct store_db *db)
 {
+	forget_removed(db);
 	if (db->merged > db->recent.merged)
 		merge_forget(db);
 	db->merge.begun_at = db->merge.at;
@@ -230,6 +279,7 @@ void archive_close(struct store_db *db)
 	merge_forget(db);
 	recent_fini(&db->recent);
 	buf_free(&db->added);
+	buf_free(&db->removed);
 }
 
 /* ---- removing ---- */
@@ -252,5 +302,83 @@ int sqlite_archive_trim(struct store_db *db, const struct store_op *op)
 		sqlite3_bind_int64(st, 2, op->row.id > INT64_MAX ? INT64_MAX : (int64_t)op->row.id);
 		rc = sql_run(&db->sql, st);
 	}
+	return rc;
+}
+
+/* The place of an owner's row in the log: 0 when there is none; -errno. */
+static int64_t find_row(struct store_db *db, int64_t owner, uint64_t id)
+{
+	const struct recent_row *v = recent_rows(&db->added);
+	sqlite3_stmt *st;
+	int64_t seq = 0;
+	int rc;
+
+	for (size_t i = db->added.n / sizeof(*v); i-- > 0;)
+		if (v[i].owner == owner && v[i].id == id)
+			return v[i].seq;
+	seq = recent_find(&db->recent, owner, id);
+	if (seq || id > INT64_MAX)
+		return seq;
+	st = sql_get(&db->sql, SQL_INDEX_FIND);
+	if (!st)
+		return sql_failed(&db->sql);
+	sqlite3_bind_int64(st, 1, owner);
+	sqlite3_bind_int64(st, 2, (int64_t)id);
+	rc = sql_number(&db->sql, st, &seq);
+	return rc ? rc : seq;
+}
+
+/* A kept statement on the log with the place of the operation's row bound; NULL with 0 in out_rc: no such row. */
+static sqlite3_stmt *row_statement(struct store_db *db, enum sql_id id, const struct store_op *op, struct recent_row *out,
+				   int *out_rc)
+{
+	sqlite3_stmt *st;
+
+	*out = (struct recent_row){ .owner = sqlite_name(db, op->owner, false), .id = op->row.id };
+	if (out->owner > 0)
+		out->seq = find_row(db, out->owner, op->row.id);
+	if (out->owner <= 0 || out->seq <= 0) {
+		*out_rc = (int)(out->owner < 0 ? out->owner : out->seq);
+		return NULL;
+	}
+	st = sql_get(&db->sql, id);
+	if (!st)
+		*out_rc = sql_failed(&db->sql);
+	else
+		sqlite3_bind_int64(st, 1, out->seq);
+	return st;
+}
+
+int sqlite_archive_replace(struct store_db *db, const struct store_op *op)
+{
+	struct recent_row row;
+	int rc = 0;
+	sqlite3_stmt *st = row_statement(db, SQL_LOG_SET, op, &row, &rc);
+
+	if (!st)
+		return rc;
+	sql_bind(st, 2, blob_view(op->row.stanza));
+	return sql_run(&db->sql, st);
+}
+
+int sqlite_archive_remove(struct store_db *db, const struct store_op *op)
+{
+	struct recent_row row;
+	int64_t peer = 0;
+	int rc = 0;
+	sqlite3_stmt *st = row_statement(db, SQL_LOG_PEER, op, &row, &rc);
+
+	if (!st)
+		return rc;
+	rc = sql_number(&db->sql, st, &peer);
+	row.peer = (uint32_t)peer;
+	if (!rc)
+		st = row_statement(db, SQL_LOG_DEL, op, &row, &rc);
+	if (rc || !st)
+		return rc;
+	row.peer = (uint32_t)peer;
+	rc = sql_run(&db->sql, st);
+	if (!rc)
+		buf_put(&db->removed, &row, sizeof(row));
 	return rc;
 }

@@ -19,6 +19,7 @@ struct ref {
 struct walk {
 	struct store_reader *r;
 	const struct archive_query *q;
+	struct archive_filter *filter;
 	int64_t owner;
 	int64_t merged; /* rows of the index tables beyond this seq are not all there yet; they are among the recent ones */
 	enum peer peer;
@@ -144,8 +145,9 @@ static int walk_next(struct walk *w, struct ref *out)
 /* ---- rows ---- */
 
 /* Fetches a row and adds it to out. Returns 1 when it is one of the query's; 0; -errno. out NULL: only tells. */
-static int fetch(struct store_reader *r, const struct archive_query *q, int64_t seq, struct store_page *out)
+static int fetch(struct walk *w, int64_t seq, struct store_page *out)
 {
+	struct store_reader *r = w->r;
 	sqlite3_stmt *st = sql_get(&r->sql, SQL_LOG_ROW);
 	struct archive_found row;
 	int rc;
@@ -165,7 +167,7 @@ static int fetch(struct store_reader *r, const struct archive_query *q, int64_t 
 		.with = sql_column(st, 2), .with_full = sql_column(st, 3), .origin = sql_column(st, 4),
 		.stanza = sql_column(st, 5),
 	};
-	rc = archive_query_matches(q, row.with, row.with_full);
+	rc = archive_query_matches(w->q, row.with, row.with_full) && archive_filter_matches(w->filter, w->q, row.stanza);
 	if (rc && out)
 		store_page_add(out, &row);
 	sqlite3_reset(st);
@@ -181,7 +183,7 @@ static int fill_page(struct walk *w, struct store_page *out)
 	while ((rc = walk_next(w, &ref)) > 0) {
 		bool full = out->page.n == w->q->limit;
 
-		rc = fetch(w->r, w->q, ref.seq, full ? NULL : out);
+		rc = fetch(w, ref.seq, full ? NULL : out);
 		if (rc < 0)
 			break;
 		if (rc && full) {
@@ -258,7 +260,7 @@ static int page_of_ids(struct walk *w, const struct buf *copied, struct store_pa
 			continue;
 		rc = find_id(w, copied, ids[i], &seq);
 		if (rc == 1)
-			rc = fetch(w->r, w->q, seq, out);
+			rc = fetch(w, seq, out);
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -290,14 +292,14 @@ static int count_disk(struct walk *w, int64_t *out)
 	return sql_number(&w->r->sql, st, out);
 }
 
-/* A full JID has no index of its own: looks at each row of its bare JID. */
-static int count_full(struct walk *w, const struct buf *copied, int64_t *out)
+/* What no index tells: looks at each row. */
+static int count_each(struct walk *w, const struct buf *copied, int64_t *out)
 {
 	struct ref ref;
 	int rc = walk_start(w, copied);
 
 	while (!rc && (rc = walk_next(w, &ref)) > 0) {
-		rc = fetch(w->r, w->q, ref.seq, NULL);
+		rc = fetch(w, ref.seq, NULL);
 		if (rc > 0) {
 			++*out;
 			rc = 0;
@@ -324,6 +326,7 @@ static int edge(struct walk *w, enum sql_id id, uint64_t *out)
 static int count(struct walk *w, const struct buf *copied, struct archive_page *page)
 {
 	const struct recent_row *v = recent_rows(copied);
+	bool each = w->peer == PEER_FULL || archive_filter_is_set(w->q);
 	size_t n = copied->n / sizeof(*v);
 	int rc = 0;
 
@@ -332,8 +335,8 @@ static int count(struct walk *w, const struct buf *copied, struct archive_page *
 	if (w->q->want_count)
 		page->total = 0;
 	if (w->q->want_count && w->lo <= w->hi)
-		rc = w->peer == PEER_FULL ? count_full(w, copied, &page->total) : count_disk(w, &page->total);
-	for (size_t i = 0; i < n && w->q->want_count && w->peer != PEER_FULL; i++)
+		rc = each ? count_each(w, copied, &page->total) : count_disk(w, &page->total);
+	for (size_t i = 0; i < n && w->q->want_count && !each; i++)
 		page->total += is_in(w, &v[i]);
 	if (!rc)
 		rc = edge(w, SQL_FIRST, &page->first_id_all);
@@ -385,9 +388,9 @@ static int begin(struct store_reader *r, struct walk *w, struct buf *copied)
 	}
 }
 
-int sqlite_query(struct store_reader *r, const struct archive_query *q, struct store_page *out)
+int sqlite_query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out)
 {
-	struct walk w = { .r = r, .q = q, .backward = q->backward };
+	struct walk w = { .r = r, .q = q, .filter = f, .backward = q->backward };
 	struct buf copied = { 0 };
 	int rc;
 

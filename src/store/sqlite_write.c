@@ -165,6 +165,7 @@ typedef int op_fn(struct store_db *db, const struct store_op *op);
 static op_fn *const ops[] = {
 	[OP_PUT] = put, [OP_INSERT] = put, [OP_EXPECT] = expect, [OP_DEL] = del, [OP_DEL_ALL] = del_all,
 	[OP_ARCHIVE] = sqlite_archive_add, [OP_TRIM] = sqlite_archive_trim,
+	[OP_REPLACE] = sqlite_archive_replace, [OP_REMOVE] = sqlite_archive_remove,
 };
 
 static int apply_all(struct store_db *db, const struct store_batch *b)
@@ -180,7 +181,7 @@ static int apply_all(struct store_db *db, const struct store_batch *b)
 
 int sqlite_apply(struct store_db *db, const struct store_batch *b)
 {
-	size_t added_n = db->added.n;
+	size_t added_n = db->added.n, removed_n = db->removed.n;
 	int64_t merged = db->merged;
 	int rc, undo;
 
@@ -196,6 +197,7 @@ int sqlite_apply(struct store_db *db, const struct store_batch *b)
 	if (rc == -EEXIST || rc == -EAGAIN) {
 		undo = sql_run_id(&db->sql, SQL_UNDO);
 		db->added.n = added_n;
+		db->removed.n = removed_n;
 		db->merged = merged;
 		if (db->names_added)
 			sqlite_forget_names(db);

@@ -359,6 +359,7 @@ int store_open(const struct store_config *cfg, struct store **out, char *err, si
 		return -EINVAL;
 	}
 	s = store_alloc(be);
+	s->text = cfg->text;
 	if (be->on_disk)
 		rc = store_lock(cfg->dir, &s->lock_fd, err, err_n);
 	if (!rc)

@@ -12,6 +12,7 @@
 #define STORE_STORE_H
 
 #include "base/blob.h"
+#include "base/buf.h"
 #include "loop/shard.h"
 
 enum {
@@ -23,10 +24,15 @@ enum {
 
 struct store;
 
+/* Reads out of an archived stanza what it can be found by: its text, added to the buffer, and up to two ids by which others
+ * name it (p NULL: none; borrowed). The store knows nothing of stanzas. Any thread, several at once. */
+typedef void archive_text_fn(struct str stanza, struct buf *text, struct str ids[2]);
+
 struct store_config {
 	const char *backend;	/* "sqlite" or "memory" */
 	const char *dir;	/* data directory: DIR/anser.db */
 	int readers;		/* reader threads, default 1 */
+	archive_text_fn *text;	/* NULL: queries by text or message_id find nothing */
 };
 
 /* Opens, checks and migrates. Returns 0; -errno with a sentence for people in err (newer database, not writable, corrupt, disk full). */
@@ -66,6 +72,12 @@ void store_archive(struct store_batch *b, const struct archive_row *row);
 /* Deletes the owner's rows with id < before_id (UINT64_MAX: all): retention and account removal. About 10 µs a row, during
  * which no other batch is committed: many rows are better removed in steps. */
 void store_archive_trim(struct store_batch *b, struct str owner, uint64_t before_id);
+/* Puts another stanza (stanza_pack bytes; a reference is taken) in the place of a row's own, such as a tombstone; the row keeps its
+ * id, peer and origin-id. An empty one: the row is still known by its id, but found by no query any more (XEP-0313 §"Message
+ * archives": what was removed from the middle). No such row: nothing happens. */
+void store_archive_replace(struct store_batch *b, struct str owner, uint64_t id, struct blob *stanza);
+/* Deletes one row. No such row: nothing happens. */
+void store_archive_remove(struct store_batch *b, struct str owner, uint64_t id);
 
 /* Queues the batch; takes it. done may be NULL. Order: batches of one shard are committed in order.
  * from is the shard where done runs. Returns 0; -ENOBUFS (batch freed, done not called). */
@@ -94,6 +106,8 @@ int store_list(struct store *s, struct shard *from, const struct store_range *ra
 struct archive_query {
 	struct str owner;
 	struct str with;	   /* bare or full JID, empty: all */
+	struct str text;	   /* only rows that have all these words (store/words.h); empty: all */
+	struct str message_id;	   /* only rows whose stanza has this id; empty: all */
 	uint64_t start_id, end_id; /* inclusive bounds as ids made from times; 0 and UINT64_MAX: open */
 	uint64_t after_id, before_id; /* exclusive bounds from RSM or the extended form; 0 / UINT64_MAX: none */
 	const uint64_t *ids;	   /* when ids_n: exactly these rows */
@@ -113,7 +127,7 @@ struct archive_page {
 	const struct archive_found *v;
 	size_t n;
 	bool complete;	/* no more rows in this direction */
-	int64_t total;	/* rows that match, -1 when not asked */
+	int64_t total;	/* rows that match; -1 when not asked, or not known: too many to look at each */
 	uint64_t first_id_all, last_id_all; /* oldest and newest id of the owner (metadata), 0 when empty; only when want_count or want_ends */
 };
 typedef void archive_fn(struct shard *s, void *arg, int status, const struct archive_page *page);

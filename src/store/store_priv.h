@@ -18,6 +18,7 @@ struct store {
 	const struct store_backend *backend;
 	struct store_db *db;
 	int lock_fd;
+	archive_text_fn *text;
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t to_writer, to_readers;

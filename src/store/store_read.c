@@ -92,8 +92,22 @@ static void read_discard(struct mail *m)
 
 static const struct mail_kind read_mail_kind = { "store.read", read_handle, read_discard, true };
 
-static void read_run(const struct store_backend *be, struct store_reader *h, struct read *r)
+static int run_query(const struct store *s, struct store_reader *h, struct read *r)
 {
+	struct archive_filter f;
+	int rc;
+
+	archive_filter_init(&f, &r->query, s->text);
+	r->page.page.total = -1;
+	rc = s->backend->query(h, &r->query, &f, &r->page);
+	archive_filter_fini(&f);
+	return rc;
+}
+
+static void read_run(const struct store *s, struct store_reader *h, struct read *r)
+{
+	const struct store_backend *be = s->backend;
+
 	switch (r->kind) {
 	case READ_GET:
 		r->status = be->get(h, r->range.owner, r->range.kind, r->key, &r->items);
@@ -102,8 +116,7 @@ static void read_run(const struct store_backend *be, struct store_reader *h, str
 		r->status = be->list(h, &r->range, &r->items);
 		break;
 	case READ_QUERY:
-		r->page.page.total = -1;
-		r->status = be->query(h, &r->query, &r->page);
+		r->status = run_query(s, h, r);
 		break;
 	}
 	if (r->status && r->status != -ENOENT)
@@ -130,7 +143,7 @@ void *store_reader_main(void *arg)
 		s->reads_n--;
 		s->reads_run++;
 		pthread_mutex_unlock(&s->lock);
-		read_run(s->backend, t->handle, r);
+		read_run(s, t->handle, r);
 		store_post(r->from, &r->mail);
 		pthread_mutex_lock(&s->lock);
 		s->reads_run--;
@@ -222,12 +235,14 @@ int store_query(struct store *s, struct shard *from, const struct archive_query 
 	struct read *r;
 
 	must(q->limit <= STORE_PAGE_MAX && q->ids_n <= STORE_PAGE_MAX);
-	r = read_new(READ_QUERY, from, arg, ids_bytes + q->owner.n + q->with.n + 2);
+	r = read_new(READ_QUERY, from, arg, ids_bytes + q->owner.n + q->with.n + q->text.n + q->message_id.n + 4);
 	r->query = *q;
 	if (q->ids_n) /* first, where it is aligned */
 		r->query.ids = memcpy(r->bytes, q->ids, ids_bytes);
 	r->query.owner = keep(r, &used, q->owner);
 	r->query.with = keep(r, &used, q->with);
+	r->query.text = keep(r, &used, q->text);
+	r->query.message_id = keep(r, &used, q->message_id);
 	r->on_page = done;
 	return submit(s, r);
 }

@@ -94,10 +94,13 @@ int store_sync_list(struct store_sync *s, const struct store_range *range, struc
 
 int store_sync_query(struct store_sync *s, const struct archive_query *q, struct store_page *out)
 {
+	struct archive_filter f;
 	int rc;
 
 	*out = (struct store_page){ 0 };
-	rc = s->backend->query(s->reader, q, out);
+	archive_filter_init(&f, q, NULL);
+	rc = s->backend->query(s->reader, q, &f, out);
+	archive_filter_fini(&f);
 	if (rc)
 		store_page_free(out);
 	store_page_seal(out);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/csi.h"
 #include "core/mam.h"
 #include "core/offline.h"
 #include "crypto/random.h"
@@ -75,11 +76,12 @@ static void bound(struct stream *st, struct session *s)
 	timer_set(&st->core->shard->loop, &st->timer, (uint64_t)config_int(core_config(st->core), "limits.idle"));
 	if (st->client)
 		snprintf(s->client, sizeof(s->client), "%s", st->client);
+	snprintf(s->app, sizeof(s->app), "%s", st->app); /* also of a session that is resumed */
 }
 
 static struct str own_bare(struct stream *st)
 {
-	return jid_make(core_arena(st->core), str_of(st->node), st->core->env->domain, STR_NONE).full;
+	return jid_make(core_arena(st->core), str_of(st->node), st->host->domain, STR_NONE).full;
 }
 
 /* ---- RFC 6120 §7 ---- */
@@ -375,6 +377,7 @@ static struct session *bind2(struct stream *st, struct user *u, const struct xml
 	b = xml_add(a, success, "bound", NS_BIND2);
 	if (xml_child(bind, "enable", NS_CARBONS))
 		s->carbons = true;
+	csi_set(s, xml_child(bind, "inactive", NS_CSI) != NULL); /* XEP-0386 §4.2 */
 	enable = xml_child(bind, "enable", NS_SM);
 	if (enable) {
 		sm_enable(s, enable);

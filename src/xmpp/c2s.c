@@ -50,7 +50,7 @@ static void link_write_open(struct stream *st, struct str id, struct str to)
 	buf_puts(&b, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "' id='");
 	buf_str(&b, id);
 	buf_puts(&b, "' from='");
-	xml_escape(&b, st->core->env->domain);
+	xml_escape(&b, st->host->domain);
 	if (to.n && to.n <= HEAD_TEXT_MAX) {
 		buf_puts(&b, "' to='");
 		xml_escape(&b, to);
@@ -76,7 +76,7 @@ static void on_starttls(struct stream *st)
 	struct tls_ctx *ctx = c->tls();
 
 	/* Bytes behind <starttls/> were sent in the clear, perhaps by somebody else: RFC 6120 §5.4.3.3. */
-	if (xml_reader_rest_input(c->reader).n || !ctx || conn_start_tls(st->conn, ctx)) {
+	if (xml_reader_rest_input(c->reader).n || !ctx || conn_start_tls(st->conn, tls_ctx_of_name(ctx, st->host->domain))) {
 		tls_ctx_unref(ctx);
 		st->state = STREAM_CLOSED;
 		input_end(st);

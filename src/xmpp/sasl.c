@@ -4,8 +4,11 @@
 #include "xmpp/sasl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "account/apppass.h"
+#include "account/client.h"
 #include "account/fast.h"
 #include "account/state.h"
 #include "base/base64.h"
@@ -14,26 +17,14 @@
 #include "base/metrics.h"
 #include "crypto/random.h"
 #include "proto/xmpp/ns.h"
-#include "xmpp/throttle.h"
-
-enum binding { BIND_NONE, BIND_EXPORTER, BIND_END_POINT };
-
-struct mechanism {
-	const char *name;
-	enum hash_alg alg;
-	bool plus;	       /* SCRAM with channel binding */
-	bool fast;	       /* token mechanism */
-	enum binding binding; /* of a token mechanism */
-	void (*first)(struct stream *st, struct str message);
-	void (*next)(struct stream *st, struct str message); /* NULL: one message only */
-};
+#include "core/throttle.h"
 
 static void scram_first(struct stream *st, struct str message);
 static void scram_final(struct stream *st, struct str message);
 static void plain_first(struct stream *st, struct str message);
 static void fast_first(struct stream *st, struct str message);
 
-static const struct mechanism mechanisms[] = { /* strongest first */
+const struct mechanism sasl_table[] = {
 	{ "SCRAM-SHA-512-PLUS", HASH_SHA512, true, false, BIND_NONE, scram_first, scram_final },
 	{ "SCRAM-SHA-256-PLUS", HASH_SHA256, true, false, BIND_NONE, scram_first, scram_final },
 	{ "SCRAM-SHA-1-PLUS", HASH_SHA1, true, false, BIND_NONE, scram_first, scram_final },
@@ -44,69 +35,8 @@ static const struct mechanism mechanisms[] = { /* strongest first */
 	{ "HT-SHA-256-EXPR", HASH_SHA256, true, true, BIND_EXPORTER, fast_first, NULL },
 	{ "HT-SHA-256-ENDP", HASH_SHA256, true, true, BIND_END_POINT, fast_first, NULL },
 	{ "HT-SHA-256-NONE", HASH_SHA256, false, true, BIND_NONE, fast_first, NULL },
+	{ NULL },
 };
-
-/* ---- channel binding ---- */
-
-static int binding_data(struct stream *st, const char *type, struct str *out)
-{
-	struct arena *a = core_arena(st->core);
-	char *exporter;
-
-	if (strcmp(type, "tls-exporter") == 0) {
-		exporter = arena_alloc(a, 32);
-		*out = (struct str){ exporter, 32 };
-		return conn_tls_exporter(st->conn, (uint8_t *)exporter);
-	}
-	if (strcmp(type, "tls-server-end-point") == 0)
-		return conn_tls_end_point(st->conn, a, out);
-	if (strcmp(type, "tls-unique") == 0) /* never advertised: docs/decisions/0006 */
-		return conn_tls_unique(st->conn, a, out);
-	return -ENOTSUP;
-}
-
-static bool has_binding(struct stream *st)
-{
-	struct str data;
-
-	/* A browser cannot reach its TLS connection, and a proxy may stand before us: none over WebSocket. */
-	return !st->link->websocket && conn_is_tls(st->conn) && !binding_data(st, "tls-server-end-point", &data);
-}
-
-void sasl_channel_bindings(struct stream *st, struct arena *a, struct xml *features)
-{
-	static const char *const types[] = { "tls-exporter", "tls-server-end-point" };
-	struct str data;
-	struct xml *cb;
-
-	if (!has_binding(st))
-		return;
-	cb = xml_add(a, features, "sasl-channel-binding", NS_SASL_CB);
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (!binding_data(st, types[i], &data))
-			xml_set(a, xml_add(a, cb, "channel-binding", NULL), "type", str_of(types[i]));
-}
-
-static bool offered(struct stream *st, const struct mechanism *m, bool fast)
-{
-	return m->fast == fast && (!m->plus || has_binding(st));
-}
-
-void sasl_mechanisms(struct stream *st, struct arena *a, struct xml *parent, const char *ns, bool fast)
-{
-	(void)ns;
-	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (offered(st, &mechanisms[i], fast))
-			xml_add_text(a, parent, "mechanism", str_of(mechanisms[i].name));
-}
-
-bool sasl_fast_known(struct str name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (mechanisms[i].fast && str_is(name, mechanisms[i].name))
-			return true;
-	return false;
-}
 
 /* ---- the exchange ---- */
 
@@ -115,20 +45,28 @@ void sasl_auth_free(struct auth *a)
 	if (!a)
 		return;
 	scram_server_fini(&a->scram);
+	if (a->in)
+		wipe(a->in, sizeof(*a->in));
+	free(a->in);
 	free(a->name);
 	free(a->request);
 	free(a->additional);
 	free(a);
 }
 
-static void fail(struct stream *st, const char *condition, const char *text)
+struct str sasl_account(const struct stream *st)
+{
+	return jid_make(core_arena(st->core), str_of(st->auth->name), st->host->domain, STR_NONE).full;
+}
+
+void sasl_fail(struct stream *st, const char *condition, const char *text)
 {
 	const struct sasl_profile *p = st->auth->profile;
 
 	metric_add(M_LOGINS_FAILED, 1);
 	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
 	if (st->auth->name)
-		throttle_failed(THROTTLE_ACCOUNT, str_of(st->auth->name));
+		throttle_failed(THROTTLE_ACCOUNT, sasl_account(st));
 	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
@@ -137,10 +75,33 @@ static void fail(struct stream *st, const char *condition, const char *text)
 		stream_error(st, "policy-violation", "Too many failed attempts to sign in.");
 }
 
+/* Which client opened the account, and when: XEP-0494. */
+static void note_client(struct stream *st)
+{
+	struct core *c = st->core;
+	struct arena *a = core_arena(c);
+	struct auth *auth = st->auth;
+	struct xml *request = NULL, *agent;
+
+	if (st->app[0])
+		apppass_used(st->host->accounts, c->shard, str_of(st->node), str_of(st->app));
+	if (!st->client || st->app[0] || !config_int(core_config(c), "access.keep_clients"))
+		return;
+	if (auth->request && xml_parse(a, str_of(auth->request), &request))
+		request = NULL;
+	agent = request ? xml_child(request, "user-agent", NULL) : NULL;
+	client_seen(st->host->accounts, c->shard,
+		&(struct client_seen){ .node = str_of(st->node), .agent = str_of(st->client),
+			.software = agent ? xml_child_text(a, agent, "software", NULL) : STR_NONE,
+			.device = agent ? xml_child_text(a, agent, "device", NULL) : STR_NONE,
+			.password = auth->shown == SHOWN_PASSWORD });
+}
+
 static void in_users_shard(struct stream *st)
 {
 	struct str additional = st->auth->additional ? str_of(st->auth->additional) : STR_NONE;
 
+	note_client(st);
 	st->auth->profile->success(st, additional);
 }
 
@@ -148,7 +109,6 @@ static void enter(struct stream *st)
 {
 	st->node = st->auth->name;
 	st->auth->name = NULL;
-	scram_server_fini(&st->auth->scram);
 	stream_authenticated(st, in_users_shard);
 }
 
@@ -160,33 +120,51 @@ static void on_state(struct shard *s, void *arg, int status)
 	if (!stream_woken(st))
 		return;
 	if (status == -EACCES)
-		fail(st, "account-disabled", NULL); /* RFC 6120 §6.5.1; told only to who proved the password */
+		sasl_fail(st, "account-disabled", NULL); /* RFC 6120 §6.5.1; told only to who proved the password */
 	else if (status)
-		fail(st, status == -ENOENT ? "not-authorized" : "temporary-auth-failure", NULL);
+		sasl_fail(st, status == -ENOENT ? "not-authorized" : "temporary-auth-failure", NULL);
 	else
 		enter(st);
 	stream_proceed(st);
 }
 
-static void succeed(struct stream *st, struct str message)
+void sasl_finish(struct stream *st)
+{
+	stream_wait(st);
+	if (account_may_enter(st->host->accounts, st->core->shard, str_of(st->auth->name), on_state, st)) {
+		stream_woken(st);
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
+	}
+}
+
+/* RFC 6120's profile knows no tasks: where one is due, only an application password opens the account. */
+static const char only_app_password[] = "This account has a second factor, which this application cannot ask for: use an application password.";
+
+/* The mechanism is through. app: the id of an application password or "". in NULL: a token. */
+static void succeed(struct stream *st, struct str message, const struct signin *in, const char *app)
 {
 	struct auth *a = st->auth;
-	struct core *c = st->core;
 
+	a->shown = !in ? SHOWN_TOKEN : *app ? SHOWN_APP_PASSWORD : SHOWN_PASSWORD;
+	a->code_due = a->shown == SHOWN_PASSWORD && in->totp;
+	a->upgrades &= a->shown == SHOWN_PASSWORD ? (uint8_t)(SIGNIN_ALGS & ~in->algs) : 0;
+	snprintf(st->app, sizeof(st->app), "%s", app);
 	if (message.p)
-		a->additional = str_dup(base64_encode(core_arena(c), message));
-	stream_wait(st);
-	if (account_may_enter(c->env->accounts, c->shard, str_of(a->name), on_state, st)) {
-		stream_woken(st);
-		fail(st, "temporary-auth-failure", "The server is busy; try again.");
-	}
+		a->additional = str_dup(base64_encode(core_arena(st->core), message));
+	scram_server_fini(&a->scram);
+	if (a->profile->tasks)
+		sasl_tasks(st);
+	else if (a->code_due)
+		sasl_fail(st, "not-authorized", only_app_password);
+	else
+		sasl_finish(st);
 }
 
 static const struct mechanism *find(struct stream *st, struct str name, bool fast)
 {
-	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (str_is(name, mechanisms[i].name) && offered(st, &mechanisms[i], fast))
-			return &mechanisms[i];
+	for (const struct mechanism *m = sasl_table; m->name; m++)
+		if (str_is(name, m->name) && sasl_offered(st, m, fast))
+			return m;
 	return NULL;
 }
 
@@ -213,13 +191,13 @@ void sasl_start(struct stream *st, const struct sasl_profile *p, struct str mech
 	st->auth->mech = m;
 	st->auth->request = request;
 	if (!m)
-		fail(st, "invalid-mechanism", NULL);
+		sasl_fail(st, "invalid-mechanism", NULL);
 	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, conn_peer(st->conn)))
-		fail(st, "temporary-auth-failure", "Too many failed attempts from this address; wait a minute and try again.");
+		sasl_fail(st, "temporary-auth-failure", "Too many failed attempts from this address; wait a minute and try again.");
 	else if (!initial.p)
 		p->challenge(st, STR("")); /* RFC 4422 §3.1: the client speaks first in all of ours */
 	else if (decode(st, initial, &message))
-		fail(st, "incorrect-encoding", NULL);
+		sasl_fail(st, "incorrect-encoding", NULL);
 	else
 		m->first(st, message);
 }
@@ -229,19 +207,21 @@ void sasl_response(struct stream *st, struct str base64)
 	struct auth *a = st->auth;
 	struct str message;
 
-	if (decode(st, base64, &message))
-		fail(st, "incorrect-encoding", NULL);
+	if (a->shown != SHOWN_NOTHING) /* a task is due, no response */
+		sasl_fail(st, "malformed-request", NULL);
+	else if (decode(st, base64, &message))
+		sasl_fail(st, "incorrect-encoding", NULL);
 	else if (!a->name)
 		a->mech->first(st, message);
 	else if (a->mech->next)
 		a->mech->next(st, message);
 	else
-		fail(st, "malformed-request", NULL);
+		sasl_fail(st, "malformed-request", NULL);
 }
 
 void sasl_abort(struct stream *st)
 {
-	fail(st, "aborted", NULL);
+	sasl_fail(st, "aborted", NULL);
 }
 
 /* ---- SCRAM ---- */
@@ -255,10 +235,10 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 
 	if (jid_nodeprep(a, username, &node) || node.n == 0)
 		return false;
-	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->core->env->domain)))
+	if (authzid.n && (jid_parse(a, authzid, &j) || !str_eq(jid_node(j), node) || !str_eq(jid_domain(j), st->host->domain)))
 		return false;
 	/* XEP-0388 §2.4: the stream's `from`, if any, is who signs in. */
-	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->core->env->domain, STR_NONE).full, st->from))
+	if (st->sasl2 && st->from && !str_is(jid_make(a, node, st->host->domain, STR_NONE).full, st->from))
 		return false;
 	st->auth->name = str_dup(node);
 	return true;
@@ -267,29 +247,51 @@ static bool take_name(struct stream *st, struct str username, struct str authzid
 /* Too many wrong passwords for this account lately: answered before the costly work. Tokens (FAST) are not held up. */
 static bool throttled(struct stream *st)
 {
-	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, str_of(st->auth->name)))
+	if (throttle_may_try(st->core, THROTTLE_ACCOUNT, sasl_account(st)))
 		return false;
-	fail(st, "temporary-auth-failure", "Too many failed attempts for this account; wait a minute and try again.");
+	sasl_fail(st, "temporary-auth-failure", "Too many failed attempts for this account; wait a minute and try again.");
 	return true;
 }
 
-static void on_keys(struct shard *s, void *arg, int status, const struct scram_keys *keys)
+/* XEP-0515: the version that the client must see too; behind a proxy's TLS it would not. */
+static const char *tls_version(struct stream *st)
+{
+	static const struct {
+		const char *name, *number;
+	} versions[] = { { "TLSv1.3", "0304" }, { "TLSv1.2", "0303" }, { "TLSv1.1", "0302" }, { "TLSv1", "0301" } };
+	const char *name = st->link->websocket ? NULL : conn_tls_version(st->conn);
+
+	for (size_t i = 0; name && i < ARRAY_LEN(versions); i++)
+		if (strcmp(name, versions[i].name) == 0)
+			return versions[i].number;
+	return NULL;
+}
+
+static void on_keys(struct shard *s, void *arg, int status, const struct signin *in)
 {
 	struct stream *st = arg;
+	struct auth *auth = st->auth;
 	struct arena *a = &s->arena;
 	enum scram_status bad;
 	struct str challenge;
 
 	if (!stream_woken(st))
 		return;
-	if (status == -EACCES)
-		fail(st, "account-disabled", NULL);
-	else if (status && status != -ENOENT)
-		fail(st, "temporary-auth-failure", "The server could not look the account up; try again.");
-	else if ((bad = scram_server_challenge(&st->auth->scram, a, random_token(a, SCRAM_NONCE_BYTES), keys, STR_NONE, &challenge)))
-		fail(st, scram_condition(bad), NULL);
+	if (status) {
+		sasl_fail(st, "temporary-auth-failure", "The server could not look the account up; try again.");
+		stream_proceed(st);
+		return;
+	}
+	auth->in = mem_alloc(sizeof(*in));
+	*auth->in = *in;
+	auth->scram.tls_version = tls_version(st);
+	auth->scram.others = auth->in->apps;
+	auth->scram.others_n = auth->in->apps_n;
+	bad = scram_server_challenge(&auth->scram, a, random_token(a, SCRAM_NONCE_BYTES), &in->keys, sasl_advertised(st, a), &challenge);
+	if (bad)
+		sasl_fail(st, scram_condition(bad), NULL);
 	else
-		st->auth->profile->challenge(st, base64_encode(a, challenge));
+		auth->profile->challenge(st, base64_encode(a, challenge));
 	stream_proceed(st);
 }
 
@@ -300,22 +302,22 @@ static void scram_first(struct stream *st, struct str message)
 	struct str username, authzid;
 	enum scram_status bad;
 
-	scram_server_init(&a->scram, a->mech->alg, a->mech->plus, has_binding(st));
+	scram_server_init(&a->scram, a->mech->alg, a->mech->plus, sasl_has_binding(st));
 	bad = scram_server_first(&a->scram, core_arena(c), message, &username, &authzid);
 	if (bad) {
-		fail(st, scram_condition(bad), NULL);
+		sasl_fail(st, scram_condition(bad), NULL);
 		return;
 	}
 	if (!take_name(st, username, authzid)) {
-		fail(st, authzid.n ? "invalid-authzid" : "not-authorized", NULL);
+		sasl_fail(st, authzid.n ? "invalid-authzid" : "not-authorized", NULL);
 		return;
 	}
 	if (throttled(st))
 		return;
 	stream_wait(st);
-	if (account_keys(c->env->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
+	if (signin_look(st->host->accounts, c->shard, str_of(a->name), a->mech->alg, on_keys, st)) {
 		stream_woken(st);
-		fail(st, "temporary-auth-failure", "The server is busy; try again.");
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
 }
 
@@ -325,20 +327,20 @@ static void scram_final(struct stream *st, struct str message)
 	struct str binding = STR_NONE, out;
 	enum scram_status bad;
 
-	if (a->mech->plus && binding_data(st, a->scram.cb_type, &binding)) {
-		fail(st, scram_condition(SCRAM_BINDING_TYPE), NULL);
+	if (a->mech->plus && sasl_binding_data(st, a->scram.cb_type, &binding)) {
+		sasl_fail(st, scram_condition(SCRAM_BINDING_TYPE), NULL);
 		return;
 	}
 	bad = scram_server_final(&a->scram, core_arena(st->core), message, binding, &out);
 	if (bad)
-		fail(st, scram_condition(bad), NULL);
+		sasl_fail(st, scram_condition(bad), NULL);
 	else
-		succeed(st, out);
+		succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
 }
 
 /* ---- PLAIN ---- */
 
-static void on_checked(struct shard *s, void *arg, int status)
+static void on_checked(struct shard *s, void *arg, int status, const struct signin *in, const char *app)
 {
 	struct stream *st = arg;
 
@@ -346,11 +348,11 @@ static void on_checked(struct shard *s, void *arg, int status)
 	if (!stream_woken(st))
 		return;
 	if (status == -EACCES)
-		fail(st, "not-authorized", NULL);
+		sasl_fail(st, "not-authorized", NULL);
 	else if (status)
-		fail(st, "temporary-auth-failure", "The server is busy; try again.");
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	else
-		succeed(st, STR_NONE);
+		succeed(st, STR_NONE, in, app);
 	stream_proceed(st);
 }
 
@@ -363,19 +365,19 @@ static void plain_first(struct stream *st, struct str message)
 	authzid = str_cut(message, '\0', &password);
 	authcid = str_cut(password, '\0', &password);
 	if (!password.n || !authcid.n || memchr(password.p, '\0', password.n)) {
-		fail(st, "malformed-request", NULL);
+		sasl_fail(st, "malformed-request", NULL);
 		return;
 	}
 	if (!take_name(st, authcid, authzid)) {
-		fail(st, authzid.n ? "invalid-authzid" : "not-authorized", NULL);
+		sasl_fail(st, authzid.n ? "invalid-authzid" : "not-authorized", NULL);
 		return;
 	}
 	if (throttled(st))
 		return;
 	stream_wait(st);
-	if (account_check_password(c->env->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
+	if (signin_check(st->host->accounts, c->shard, str_of(st->auth->name), password, on_checked, st)) {
 		stream_woken(st);
-		fail(st, "temporary-auth-failure", "The server is busy; try again.");
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
 }
 
@@ -389,12 +391,12 @@ static void on_token(struct shard *s, void *arg, int status, struct str responde
 	if (!stream_woken(st))
 		return;
 	if (status == -EACCES)
-		fail(st, "credentials-expired", NULL); /* XEP-0484: the client falls back to its password */
+		sasl_fail(st, "credentials-expired", NULL); /* XEP-0484: the client falls back to its password */
 	else if (status)
-		fail(st, "temporary-auth-failure", "The server is busy; try again.");
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	else {
 		st->auth->fast_rotate = rotate;
-		succeed(st, responder);
+		succeed(st, responder, NULL, "");
 	}
 	stream_proceed(st);
 }
@@ -408,17 +410,17 @@ static void fast_first(struct stream *st, struct str message)
 	struct str binding = STR(""), mac, authcid = str_cut(message, '\0', &mac);
 
 	if (!authcid.n || mac.n != hash_size(a->mech->alg) || !st->client) {
-		fail(st, "malformed-request", NULL);
+		sasl_fail(st, "malformed-request", NULL);
 		return;
 	}
-	if (!take_name(st, authcid, STR_NONE) || (a->mech->binding && binding_data(st, types[a->mech->binding], &binding))) {
-		fail(st, "not-authorized", NULL);
+	if (!take_name(st, authcid, STR_NONE) || (a->mech->binding && sasl_binding_data(st, types[a->mech->binding], &binding))) {
+		sasl_fail(st, "not-authorized", NULL);
 		return;
 	}
 	stream_wait(st);
-	if (fast_verify(c->env->accounts, c->shard,
+	if (fast_verify(st->host->accounts, c->shard,
 		    &(struct fast_check){ str_of(a->name), str_of(st->client), str_of(a->mech->name), mac, binding }, on_token, st)) {
 		stream_woken(st);
-		fail(st, "temporary-auth-failure", "The server is busy; try again.");
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
 }

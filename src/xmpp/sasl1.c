@@ -39,7 +39,7 @@ static void failure(struct stream *st, const char *condition, const char *text)
 	stream_write_xml(st, el);
 }
 
-static const struct sasl_profile sasl1 = { challenge, success, failure };
+static const struct sasl_profile sasl1 = { challenge, success, failure, false };
 
 static void start(struct stream *st, struct xml *el)
 {

@@ -54,7 +54,7 @@ static void write_success(struct stream *st, struct xml *success, struct session
 {
 	struct arena *a = core_arena(st->core);
 	struct xml *first = xml_new(a, "success", NS_SASL2), *next;
-	struct str bare = jid_make(a, str_of(st->node), st->core->env->domain, STR_NONE).full;
+	struct str bare = jid_make(a, str_of(st->node), st->host->domain, STR_NONE).full;
 
 	if (additional.p)
 		xml_add_text(a, first, "additional-data", additional);
@@ -121,7 +121,7 @@ static void on_ends(struct shard *sh, void *arg, int status, const struct archiv
 
 	if (!status)
 		in->ends = *page;
-	user_with(sh->core, jid_make(&sh->arena, str_of(st->node), sh->core->env->domain, STR_NONE).full, on_user, in);
+	user_with(sh->core, jid_make(&sh->arena, str_of(st->node), st->host->domain, STR_NONE).full, on_user, in);
 }
 
 /* The ends of the archive as they are now (XEP-0386: at the time of binding), then the user. */
@@ -129,7 +129,7 @@ static void load_user(struct inline_state *in)
 {
 	struct core *c = in->st->core;
 	struct arena *a = core_arena(c);
-	struct archive_query q = { .owner = jid_make(a, str_of(in->st->node), c->env->domain, STR_NONE).full, .end_id = UINT64_MAX,
+	struct archive_query q = { .owner = jid_make(a, str_of(in->st->node), in->st->host->domain, STR_NONE).full, .end_id = UINT64_MAX,
 		.before_id = UINT64_MAX, .limit = 1, .want_ends = true };
 
 	if (store_query(c->env->store, c->shard, &q, on_ends, in))
@@ -148,7 +148,7 @@ static void settle(struct inline_state *in)
 	struct stream *st = in->st;
 	struct arena *a = core_arena(st->core);
 	const struct xml *request = request_of(st);
-	struct user *u = user_find(st->core, jid_make(a, str_of(st->node), st->core->env->domain, STR_NONE).full);
+	struct user *u = user_find(st->core, jid_make(a, str_of(st->node), st->host->domain, STR_NONE).full);
 	struct session *old = request && u ? bind_resumable(u, xml_child(request, "resume", NS_SM)) : NULL;
 
 	if (old)
@@ -182,7 +182,7 @@ static struct str token_wanted(struct stream *st, const struct xml *request)
 {
 	const struct xml *want = request ? xml_child(request, "request-token", NS_FAST) : NULL;
 
-	if (!request || !st->client)
+	if (!request || !st->client || st->app[0]) /* an application password is its client's token */
 		return STR_NONE;
 	if (want && sasl_fast_known(xml_get(want, "mechanism")))
 		return xml_get(want, "mechanism");
@@ -200,17 +200,34 @@ static void success(struct stream *st, struct str additional)
 	in->st = st;
 	stream_wait(st);
 	if (st->auth->fast_invalidate && st->client)
-		fast_revoke(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), on_revoked, NULL);
+		fast_revoke(st->host->accounts, c->shard, str_of(st->node), str_of(st->client), on_revoked, NULL);
 	mechanism = token_wanted(st, request);
-	if (!mechanism.n || fast_issue(c->env->accounts, c->shard, str_of(st->node), str_of(st->client), mechanism, on_token, in))
+	if (!mechanism.n || fast_issue(st->host->accounts, c->shard, str_of(st->node), str_of(st->client), mechanism, on_token, in))
 		settle(in);
 }
 
-static const struct sasl_profile sasl2 = { challenge, success, failure };
+static const struct sasl_profile sasl2 = { challenge, success, failure, true };
 
 static bool is_true(struct str s)
 {
 	return str_is(s, "true") || str_is(s, "1");
+}
+
+/* XEP-0509 §2.2: the request was made for other features than these; it counts for nothing. */
+static bool config_matches(struct stream *st, const struct xml *el)
+{
+	struct arena *a = core_arena(st->core);
+	const struct xml *version = xml_child(el, "config-version", NS_IAP);
+	struct xml *f;
+
+	if (!version || str_is(xml_get(version, "value"), st->config))
+		return true;
+	f = xml_new(a, "failure", NS_SASL2);
+	xml_add(a, f, "aborted", NS_SASL);
+	xml_add(a, f, "config-version-mismatch", NS_IAP);
+	xml_add_text(a, f, "text", STR("What this server offers has changed; look at its features and try again."));
+	stream_write_xml(st, f);
+	return false;
 }
 
 static void authenticate(struct stream *st, struct xml *el)
@@ -220,6 +237,12 @@ static void authenticate(struct stream *st, struct xml *el)
 	struct str id = xml_get(agent ? agent : el, "id"), initial = xml_child_text(a, el, "initial-response", NULL);
 	struct buf text = { 0 };
 
+	if (st->continued) {
+		stream_error(st, "policy-violation", "After a task, authentication starts over on a new stream.");
+		return;
+	}
+	if (!config_matches(st, el))
+		return;
 	if (id.n > CLIENT_ID_MAX) {
 		failure(st, "malformed-request", "The id of user-agent is too long.");
 		return;
@@ -235,6 +258,8 @@ static void authenticate(struct stream *st, struct xml *el)
 	}
 	buf_putc(&text, '\0');
 	sasl_start(st, &sasl2, xml_get(el, "mechanism"), initial, text.p, fast != NULL);
+	if (st->auth)
+		sasl_upgrades_wanted(st, el);
 	if (st->auth && fast)
 		st->auth->fast_invalidate = is_true(xml_get(fast, "invalidate"));
 }
@@ -247,6 +272,10 @@ void sasl2_element(struct stream *st, struct xml *el)
 		authenticate(st, el);
 	else if (str_is(el->name, "response") && running)
 		sasl_response(st, xml_text_of(core_arena(st->core), el));
+	else if (str_is(el->name, "next") && running)
+		sasl_task_next(st, el);
+	else if (str_is(el->name, "task-data") && running)
+		sasl_task_data(st, el);
 	else if (str_is(el->name, "abort") && running)
 		sasl_abort(st);
 	else

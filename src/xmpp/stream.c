@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/csi.h"
 #include "core/feature.h"
 #include "core/user.h"
 #include "crypto/random.h"
@@ -36,6 +37,7 @@ static void on_shutdown(struct core_link *l)
 void stream_init(struct stream *st, struct core *c, bool secure)
 {
 	st->core = c;
+	st->host = c->env->hosts->v[0];
 	st->state = STREAM_START;
 	st->secure = secure;
 	st->timer.on_time = on_timer;
@@ -174,7 +176,7 @@ static void on_moved(struct shard *s, struct conn *c, void *owner)
 void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 {
 	struct core *c = st->core;
-	struct str bare = jid_make(core_arena(c), str_of(st->node), c->env->domain, STR_NONE).full;
+	struct str bare = jid_make(core_arena(c), str_of(st->node), st->host->domain, STR_NONE).full;
 	struct shard *home = core_shard_of(c, bare);
 
 	metric_add(M_LOGINS_TOTAL, 1);
@@ -196,26 +198,11 @@ void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 
 static void features_before_auth(struct stream *st, struct arena *a, struct xml *f)
 {
-	struct xml *m, *inl, *el;
-
 	if (!st->secure) {
-		m = xml_add(a, f, "starttls", NS_TLS);
-		xml_add(a, m, "required", NULL);
+		xml_add(a, xml_add(a, f, "starttls", NS_TLS), "required", NULL);
 		return;
 	}
-	m = xml_add(a, f, "mechanisms", NS_SASL);
-	sasl_mechanisms(st, a, m, NS_SASL, false);
-	m = xml_add(a, f, "authentication", NS_SASL2);
-	sasl_mechanisms(st, a, m, NS_SASL2, false);
-	inl = xml_add(a, m, "inline", NULL);
-	el = xml_add(a, inl, "fast", NS_FAST);
-	sasl_mechanisms(st, a, el, NS_FAST, true);
-	xml_add(a, inl, "sm", NS_SM);
-	el = xml_add(a, inl, "bind", NS_BIND2);
-	el = xml_add(a, el, "inline", NULL);
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_CARBONS));
-	xml_set(a, xml_add(a, el, "feature", NULL), "var", STR(NS_SM));
-	sasl_channel_bindings(st, a, f);
+	sasl_features(st, a, f);
 	for (const struct feature *const *p = st->core->env->features; *p; p++)
 		if ((*p)->stream_features_unauth)
 			(*p)->stream_features_unauth(st->core, f, a);
@@ -250,6 +237,8 @@ void stream_features(struct stream *st)
 				(*p)->stream_features(st->core, f, a);
 	}
 	limits_feature(st, a, f);
+	if (!st->authed && st->secure)
+		sasl_config_version(st, a, f);
 	buf_printf(&b, "<stream:features%s>", st->link->websocket ? " xmlns:stream='" NS_STREAM "'" : "");
 	xml_each(child, f)
 		xml_write(&b, child, st->link->websocket ? STR_NONE : STR(NS_CLIENT));
@@ -260,10 +249,27 @@ void stream_features(struct stream *st)
 
 /* ---- from the transport ---- */
 
-static bool head_ok(struct stream *st, const struct xml *head)
+/* `to` chooses the host until somebody has signed in (RFC 6120 §4.7.2); without it the stream is for the main one.
+ * Returns false when the name is not one of ours, or not the one of the account. */
+static bool choose_host(struct stream *st, struct str to)
 {
-	struct str to = xml_get(head, "to"), version = xml_get(head, "version"), host;
 	struct arena *a = core_arena(st->core);
+	struct host *host = NULL;
+	struct str name;
+
+	if (!to.p)
+		return true;
+	if (to.n <= HEAD_TEXT_MAX && !jid_nameprep(a, to, &name))
+		host = core_host(st->core, name);
+	if (host && !st->authed)
+		st->host = host;
+	return host && host == st->host;
+}
+
+/* known: `to` is a host of ours. */
+static bool head_ok(struct stream *st, const struct xml *head, bool known)
+{
+	struct str version = xml_get(head, "version");
 	const char *name = st->link->websocket ? "open" : "stream";
 	const char *ns = st->link->websocket ? NS_FRAMING : NS_STREAM;
 
@@ -273,7 +279,7 @@ static bool head_ok(struct stream *st, const struct xml *head)
 		stream_error(st, "bad-format", NULL);
 	else if (!st->link->websocket && !str_is(xml_get(head, "xmlns"), NS_CLIENT))
 		stream_error(st, "invalid-namespace", "The content namespace is jabber:client."); /* RFC 6120 §4.8.3 */
-	else if (to.p && (to.n > HEAD_TEXT_MAX || jid_nameprep(a, to, &host) || !str_eq(host, st->core->env->domain)))
+	else if (!known)
 		stream_error(st, "host-unknown", "This server does not serve that domain.");
 	else if (!str_starts(version, STR("1."))) /* RFC 6120 §4.7.5 */
 		stream_error(st, "unsupported-version", NULL);
@@ -286,20 +292,25 @@ void stream_opened(struct stream *st, const struct xml *head)
 {
 	struct arena *a = core_arena(st->core);
 	struct jid from;
+	bool known;
 
 	if (st->state != STREAM_START && st->state != STREAM_AUTHED) {
 		stream_error(st, "bad-format", "A stream head was not expected here.");
 		return;
 	}
+	known = choose_host(st, xml_get(head, "to"));
 	st->link->write_open(st, random_token(a, 16), xml_get(head, "from"));
 	st->opened = true;
-	if (!head_ok(st, head))
+	if (!head_ok(st, head, known))
 		return;
 	free(st->from);
 	st->from = jid_parse(a, xml_get(head, "from"), &from) ? NULL : str_dup(jid_bare_str(from));
-	if (!st->authed)
-		st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
-	stream_features(st);
+	if (st->authed) {
+		stream_features(st);
+		return;
+	}
+	st->state = st->secure ? STREAM_SECURE : STREAM_PLAIN;
+	sasl_offer(st);
 }
 
 static void starttls(struct stream *st, struct xml *el)
@@ -349,12 +360,22 @@ static void unauth_keep_token(void *link, const char *token)
 /* Registration before sign-in (XEP-0077, XEP-0445): a feature's routes answer without a session. */
 static void unauth_iq_element(struct stream *st, struct xml *el)
 {
-	const struct unauth u = { st, unauth_reply, unauth_wait, unauth_keep_token, st->token };
+	const struct unauth u = { st, unauth_reply, unauth_wait, unauth_keep_token, st->token, st->host };
 
-	for (const struct feature *const *p = st->core->env->features; *p; p++)
+	/* XEP-0388 §2.4: nothing else while an exchange or its tasks are under way. */
+	for (const struct feature *const *p = st->core->env->features; *p && !st->auth; p++)
 		if ((*p)->unauth_iq && (*p)->unauth_iq(st->core, el, &u))
 			return;
 	stream_error(st, "not-authorized", NULL);
+}
+
+/* XEP-0352 §4.2: no answer. */
+static void csi(struct stream *st, struct xml *el)
+{
+	if (str_is(el->name, "active") || str_is(el->name, "inactive"))
+		csi_set(st->session, str_is(el->name, "inactive"));
+	else
+		stream_error(st, "unsupported-stanza-type", NULL);
 }
 
 static const struct {
@@ -364,6 +385,7 @@ static const struct {
 } elements[] = {
 	{ NS_CLIENT, NULL, STREAM_BOUND, stanza },
 	{ NS_SM, NULL, STREAM_BOUND, bind_sm_element },
+	{ NS_CSI, NULL, STREAM_BOUND, csi },
 	{ NS_TLS, "starttls", STREAM_PLAIN, starttls },
 	{ NS_SASL, NULL, STREAM_SECURE, sasl1_element },
 	{ NS_SASL2, NULL, STREAM_SECURE, sasl2_element },
@@ -462,7 +484,7 @@ static void ask_for_life(struct stream *st)
 
 		stanza_new(a, ST_IQ, IQ_GET, &ping);
 		ping.id = random_token(a, 9);
-		ping.from = jid_trust(st->core->env->domain);
+		ping.from = jid_trust(st->host->domain);
 		xml_add(a, ping.el, "ping", NS_PING);
 		session_send(s, &ping, &s->jid);
 		stanza_fini(&ping);

@@ -48,6 +48,7 @@ struct stream {
 	struct conn *conn;
 	struct core *core;
 	struct core_link in_core;
+	struct host *host;	/* that the stream is for: `to` of its head */
 	struct session *session;
 	struct auth *auth;	/* an exchange under way */
 	struct timer timer;	/* authentication time, then idle */
@@ -63,6 +64,11 @@ struct stream {
 	bool dead;		/* the transport is gone; freed when busy ends */
 	bool pinged;		/* asked for a sign of life */
 	bool sasl2;
+	bool continued;		/* SASL2 asked for a task: there is no second try on this stream (XEP-0388 §4.8) */
+	bool named;		/* the stream head names an address of this server, which may be an account */
+	uint8_t algs_lacking;	/* hashes that its password has no keys for, 1 << enum hash_alg */
+	char config[24];	/* XEP-0509: version of the features */
+	char app[20];		/* signed in with this application password: may not change how the account is opened; empty: none */
 	char *node;		/* authenticated localpart */
 	char *client;		/* user-agent id of SASL2; NULL */
 	char *from;		/* bare JID that the stream head names; NULL: none */

@@ -78,7 +78,7 @@ static void link_write_open(struct stream *st, struct str id, struct str to)
 	buf_puts(&b, "<open xmlns='" NS_FRAMING "' id='");
 	buf_str(&b, id);
 	buf_puts(&b, "' from='");
-	xml_escape(&b, st->core->env->domain);
+	xml_escape(&b, st->host->domain);
 	if (to.n && to.n <= HEAD_TEXT_MAX) {
 		buf_puts(&b, "' to='");
 		xml_escape(&b, to);

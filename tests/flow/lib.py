@@ -2,7 +2,7 @@
 """What a dialogue uses: `from lib import *`. A dialogue is a function of one argument, the Stage, named as a sentence."""
 import functools
 
-from kit.auth import HashedToken, Scram, b64, plain, unb64
+from kit.auth import Authenticator, HashedToken, Scram, b64, plain, unb64
 from kit.client import (BIND, BIND2, FAST, FRAMING, PING, SASL, SASL2, SM, STREAMS, TIMEOUT, TLS, Client, Failed)
 from kit.link import Closed, Link, WebSocket, tls_context
 from kit.server import Account, Anser, Prosody, binary, free_ports
@@ -24,6 +24,7 @@ SID = 'urn:xmpp:sid:0'
 HINTS = 'urn:xmpp:hints'
 BLOCKING = 'urn:xmpp:blocking'
 DELAY = 'urn:xmpp:delay'
+COMMANDS = 'http://jabber.org/protocol/commands'
 STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 
 
@@ -154,3 +155,9 @@ def disco(c, to, node=None):
     answer = c.get(query, to)
     return ([f['var'] for f in answer.all('query/feature')],
             [(i['category'], i['type']) for i in answer.all('query/identity')])
+
+
+def command(node, values=None, form_type=None):
+    """An ad-hoc command (XEP-0050), with a submitted form when values are given."""
+    x = '' if values is None else form(form_type or node.partition('#')[0], values)
+    return '<command xmlns="%s" node="%s">%s</command>' % (COMMANDS, node, x)

@@ -34,7 +34,7 @@ def starts_not(args, *words):
     return fails(anser('serve', *args), *words)
 
 
-VERBS = ['serve', 'user add', 'user passwd', 'user list', 'user delete', 'invite', 'status', 'backup', 'restore', 'config', 'version']
+VERBS = ['serve', 'user add', 'user passwd', 'user totp', 'user list', 'user delete', 'invite', 'status', 'backup', 'restore', 'config', 'version']
 
 
 @each(VERBS)

@@ -99,13 +99,28 @@ void kit_on_done(struct shard *s, void *arg, int status)
 	answer(arg, status);
 }
 
-void kit_on_keys(struct shard *s, void *arg, int status, const struct scram_keys *keys)
+void kit_on_signin(struct shard *s, void *arg, int status, const struct signin *in)
 {
 	struct answer *out = arg;
 
-	must(!keys == (status && status != -ENOENT));
-	if (keys)
-		out->keys = *keys;
+	must(!in == !!status);
+	if (in) {
+		out->keys = in->keys;
+		out->known = in->known;
+		out->totp = in->totp;
+		out->algs = in->algs;
+		out->n = in->apps_n;
+	}
+	answer(out, status);
+}
+
+void kit_on_signin_checked(struct shard *s, void *arg, int status, const struct signin *in, const char *app)
+{
+	struct answer *out = arg;
+
+	if (in)
+		out->totp = in->totp;
+	keep_text(out, str_of(app));
 	answer(out, status);
 }
 
@@ -194,7 +209,7 @@ static int do_check(struct accounts *ac, struct shard *s, struct answer *out, vo
 {
 	const char *const *v = arg;
 
-	return account_check_password(ac, s, str_of(v[0]), str_of(v[1]), kit_on_done, out);
+	return signin_check(ac, s, str_of(v[0]), str_of(v[1]), kit_on_signin_checked, out);
 }
 
 int kit_check(struct kit *k, const char *name, const char *password)

@@ -5,6 +5,8 @@
 
 #include <semaphore.h>
 
+#include "account/apppass.h"
+#include "account/factor.h"
 #include "account/fast.h"
 #include "account/invite.h"
 #include "account/setup.h"
@@ -29,6 +31,8 @@ struct answer {
 	int status;
 	struct scram_keys keys;
 	bool admin, rotate;
+	bool known, totp; /* struct signin */
+	uint8_t algs;
 	char text[256];  /* token, code, inviter */
 	uint8_t bytes[32];
 	size_t n; /* rows */
@@ -43,7 +47,8 @@ typedef int kit_fn(struct accounts *ac, struct shard *s, struct answer *out, voi
 void kit_call(struct kit *k, kit_fn *fn, void *arg, struct answer *out);
 
 account_done_fn kit_on_done;
-account_keys_fn kit_on_keys;
+signin_fn kit_on_signin;	      /* n: application passwords */
+signin_checked_fn kit_on_signin_checked; /* text: the application password's id */
 account_info_fn kit_on_info;
 account_list_fn kit_on_list;
 fast_token_fn kit_on_token;

@@ -81,7 +81,7 @@ TEST(adds_lists_and_deletes_over_the_socket)
 
 	desk_open(&d);
 	assert_answer(ask(&d, user("user add", "Bob")), "jid", "bob@example.org");
-	assert_string_equal(d.created, "bob");
+	assert_string_equal(d.created, "bob@example.org");
 	assert_answer(ask(&d, user("user add", "bob@example.org")), "error", "exists");
 	assert_answer(ask(&d, user("user add", "b b")), "error", "bad-name");
 	assert_answer(ask(&d, user("user add", "bob@other.org")), "error", "bad-name");
@@ -91,7 +91,7 @@ TEST(adds_lists_and_deletes_over_the_socket)
 	assert_string_equal(d.kicked, "");
 	json_decref(list);
 	json_decref(ask(&d, user("user delete", "bob")));
-	assert_string_equal(d.kicked, "bob");
+	assert_string_equal(d.kicked, "bob@example.org");
 	assert_answer(ask(&d, user("user delete", "bob")), "error", "not-found");
 	assert_answer(ask(&d, user("user passwd", "bob")), "error", "not-found");
 	desk_close(&d);

@@ -49,7 +49,8 @@ static void ask(const char *name)
 	snprintf(at, sizeof(at), "%s@" HOUSE_DOMAIN "/r", name);
 	assert_int_equal(jid_parse(core_arena(c), str_of(at), &to), 0);
 	assert_int_equal(jid_parse(core_arena(c), STR(HOUSE_DOMAIN), &from), 0);
-	assert_int_equal(iq_ask(c, from, to, IQ_GET, xml_new(core_arena(c), "query", "jabber:iq:version"), on_answer, &house), 0);
+	assert_int_equal(iq_ask(c,
+				 &(struct question){ from, to, IQ_GET, xml_new(core_arena(c), "query", "jabber:iq:version"), on_answer, &house }), 0);
 	assert_int_equal(answers, before); /* never within the call */
 	house_quiet(&house);
 }

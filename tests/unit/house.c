@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/archive_text.h"
 #include "features/features.h"
 #include "store/store_priv.h"
 #include "xmpp/c2s.h"
@@ -68,9 +69,10 @@ static int gated_list(struct store_reader *r, const struct store_range *range, s
 	return pass(READS_WAIT, READS_FAIL, &gate.reader_waits) ? store_memory.list(r, range, out) : -EIO;
 }
 
-static int gated_query(struct store_reader *r, const struct archive_query *q, struct store_page *out)
+static int gated_query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f,
+			struct store_page *out)
 {
-	return pass(READS_WAIT, READS_FAIL, &gate.reader_waits) ? store_memory.query(r, q, out) : -EIO;
+	return pass(READS_WAIT, READS_FAIL, &gate.reader_waits) ? store_memory.query(r, q, f, out) : -EIO;
 }
 
 void house_store(int how)
@@ -83,7 +85,7 @@ void house_store(int how)
 
 static void open_store(struct house *h)
 {
-	struct store_config cfg = { .backend = "memory", .dir = "/nowhere", .readers = 1 };
+	struct store_config cfg = { .backend = "memory", .dir = "/nowhere", .readers = 1, .text = archive_text };
 	char err[200];
 
 	house_store(STORE_WORKS);
@@ -123,7 +125,7 @@ static bool shard_is_quiet(struct shard *s)
 	struct pollfd p = { .fd = s->loop.epoll_fd, .events = POLLIN };
 	const struct heap_node *next = heap_min(&s->loop.timers);
 
-	return list_empty(&s->loop.deferred) && poll(&p, 1, 0) == 0 &&
+	return list_empty(&s->loop.deferred) && !shard_has_mail(s) && poll(&p, 1, 0) == 0 &&
 		!(next && next->key <= clock_mono_ms() + s->loop.skew_ms);
 }
 
@@ -290,9 +292,10 @@ void house_open(struct house *h, int shards, bool threads)
 	house_config(h, "limits.enabled", "false");
 	must(shards_init(&h->shards, shards) == 0);
 	h->env = (struct env){ .shards = &h->shards, .store = h->store, .pool = h->pool, .accounts = &h->accounts,
-		.config = h->config, .domain = STR(HOUSE_DOMAIN), .muc_domain = STR("conference." HOUSE_DOMAIN),
-		.upload_domain = STR("upload." HOUSE_DOMAIN), .pubsub_domain = STR("pubsub." HOUSE_DOMAIN),
-		.web_url = STR("https://" HOUSE_DOMAIN ":8443"), .features = features };
+		.hosts = &h->hosts,
+		.config = h->config, .domain = STR(HOUSE_DOMAIN), .web_url = STR("https://" HOUSE_DOMAIN ":8443"),
+		.features = features };
+	hosts_init(&h->hosts, &h->accounts, h->env.web_url);
 	for (int i = 0; !threads && i < shards; i++) {
 		shard_play(h->shards.v[i]);
 		on_start(h->shards.v[i]);
@@ -355,6 +358,7 @@ void house_close(struct house *h)
 	store_close(h->store);
 	shards_fini(&h->shards);
 	config_free(h->config);
+	hosts_fini(&h->hosts);
 }
 
 /* ---- new connections ---- */

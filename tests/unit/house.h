@@ -25,6 +25,7 @@ struct house {
 	struct store *store;
 	struct pool *pool;
 	struct accounts accounts;
+	struct hosts hosts;
 	struct env env;
 	struct config *config;
 	bool threads;

@@ -29,7 +29,6 @@ void web_init(struct web *w)
 		.store = w->accounts.store,
 		.pool = w->accounts.pool,
 		.domain = STR("example.org"),
-		.muc = STR("conference.example.org"),
 		.name = STR("Test"),
 		.web_url = STR("https://example.org:8443"),
 		.limits = true,

@@ -47,17 +47,31 @@ void box_on_page(struct shard *s, void *arg, int status, const struct archive_pa
 	a->total = page->total;
 	a->first = page->first_id_all;
 	a->last = page->last_id_all;
-	a->text[0] = '\0';
+	a->text[0] = a->ids[0] = '\0';
 	for (size_t i = 0; i < page->n; i++) {
 		const struct archive_found *f = &page->v[i];
+		size_t at = strlen(a->ids);
 
+		snprintf(a->ids + at, sizeof(a->ids) - at, "%llu ", (unsigned long long)f->id);
 		append(a, "%llu:%.*s:%.*s ", (unsigned long long)f->id, STR_ARG(f->with), STR_ARG(f->stanza));
 	}
 }
 
+/* In these tests a stanza is its own text, and "#id" at its beginning its id. */
+static void text_of(struct str stanza, struct buf *text, struct str ids[2])
+{
+	struct str rest = stanza;
+
+	if (stanza.n && stanza.p[0] == '#') {
+		ids[0] = str_cut(stanza, ' ', &rest);
+		ids[0] = (struct str){ ids[0].p + 1, ids[0].n - 1 };
+	}
+	buf_str(text, rest);
+}
+
 void box_open(struct box *b, const char *backend, const char *dir)
 {
-	struct store_config cfg = { .backend = backend };
+	struct store_config cfg = { .backend = backend, .text = text_of };
 	char err[256] = "";
 
 	b->backend = backend;

@@ -19,6 +19,7 @@ struct box {
 /* The last answer, copied out of the callbacks. */
 struct answer {
 	int calls, status;
+	char ids[2048]; /* pages: "id " each */
 	char text[4096]; /* items: "kind/key=value " each; pages: "id:with:stanza " each */
 	size_t n;
 	bool complete;

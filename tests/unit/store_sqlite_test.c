@@ -277,6 +277,57 @@ TEST(a_failing_batch_undoes_its_trim_and_its_rows)
 	box_close(&box);
 }
 
+/* Removes every row of an owner whose id is divisible by three, a few per batch, with new rows of others in between. */
+static uint64_t remove_thirds(struct box *box, unsigned owner, uint64_t n)
+{
+	uint64_t last = n;
+
+	for (uint64_t id = 3; id <= n;) {
+		struct store_batch *b = store_batch_new();
+
+		for (int k = 0; k < 40 && id <= n; id += 3)
+			if (id % OWNERS == owner && ++k)
+				store_archive_remove(b, str_of(owners[owner]), id);
+		assert_int_equal(box_commit(box, b), 0);
+		add_rows(box, last, 10);
+		last += 10;
+	}
+	return last;
+}
+
+static void check_thirds(struct box *box, unsigned owner, uint64_t n, uint64_t last)
+{
+	struct archive_query q = { .owner = str_of(owners[owner]), .end_id = UINT64_MAX, .before_id = UINT64_MAX,
+				   .limit = 1, .want_count = true };
+	uint64_t want = 0;
+
+	for (uint64_t id = 1; id <= last; id++)
+		want += id % OWNERS == owner && (id % 3 || id > n);
+	assert_int_equal(box_query(box, &q).total, want);
+	want = 0;
+	for (uint64_t id = 1; id <= last; id++)
+		want += id % OWNERS == owner && (id % 3 || id > n) && id / OWNERS % 3 == 1;
+	q.with = STR("p1");
+	assert_int_equal(box_query(box, &q).total, want);
+}
+
+TEST(rows_are_removed_before_while_and_after_they_are_indexed)
+{
+	uint64_t n = RECENT_MAX - 200, last;
+	struct box box;
+
+	box_open(&box, "sqlite", NULL);
+	add_rows(&box, 0, n);
+	last = remove_thirds(&box, 3, n); /* the index is filled meanwhile */
+	check_thirds(&box, 3, n, last);
+	add_rows(&box, last, 20000); /* and is complete */
+	check_thirds(&box, 3, n, last + 20000);
+	box_reopen(&box);
+	check_thirds(&box, 3, n, last + 20000);
+	check_rows(&box, 4, NULL, 1, last + 20000);
+	box_close(&box);
+}
+
 /* Reads while other rows are written and merged: every page must hold all rows acknowledged before. */
 TEST(a_page_is_whole_while_rows_move_to_the_index)
 {
@@ -447,6 +498,7 @@ UNIT_MAIN(cmocka_unit_test(a_second_open_names_the_process_that_holds_the_direct
 	  cmocka_unit_test(pages_are_the_same_before_and_after_rows_are_indexed),
 	  cmocka_unit_test(trimming_knows_rows_that_are_not_indexed_yet),
 	  cmocka_unit_test(a_failing_batch_undoes_its_trim_and_its_rows),
+	  cmocka_unit_test(rows_are_removed_before_while_and_after_they_are_indexed),
 	  cmocka_unit_test(a_page_is_whole_while_rows_move_to_the_index),
 	  cmocka_unit_test(a_backup_restores_to_what_was_there), cmocka_unit_test(a_backup_holds_what_was_queued_before_it),
 	  cmocka_unit_test(a_backup_wants_an_empty_directory), cmocka_unit_test(a_damaged_backup_is_refused),

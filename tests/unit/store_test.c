@@ -284,16 +284,9 @@ static const char *ids_of(const struct archive_query *q)
 {
 	static char out[256];
 	struct answer a = box_query(&box, q);
-	char *at = a.text, *end;
-	size_t n = 0;
 
 	assert_int_equal(a.status, 0);
-	out[0] = '\0';
-	for (size_t i = 0; i < a.n; i++) {
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "%lu ", strtoul(at, &end, 10));
-		at = strchr(end, ' ') + 1;
-	}
-	snprintf(out + n, sizeof(out) - n, a.complete ? "." : "..");
+	snprintf(out, sizeof(out), "%s%s", a.ids, a.complete ? "." : "..");
 	return out;
 }
 
@@ -464,6 +457,85 @@ TEST(a_row_comes_back_whole)
 	box_wait(&box, &a, 1);
 }
 
+static int replace_row(const char *owner, uint64_t id, const char *text)
+{
+	struct blob *stanza = blob_new(text, strlen(text));
+	struct store_batch *b = store_batch_new();
+
+	store_archive_replace(b, str_of(owner), id, stanza);
+	blob_unref(stanza);
+	return box_commit(&box, b);
+}
+
+TEST(a_row_gets_another_stanza_in_its_place)
+{
+	struct archive_query q = everything;
+
+	fill_archive();
+	assert_int_equal(replace_row(ALICE, 30, "a tombstone that is longer than what it replaces"), 0);
+	assert_int_equal(replace_row(ALICE, 31, "nowhere"), 0);
+	assert_int_equal(replace_row("nobody", 30, "nowhere"), 0);
+	assert_int_equal(replace_row(ALICE, UINT64_MAX, "nowhere"), 0);
+	assert_string_equal(box_query(&box, &q).text, "10:" BOB ":one 20:carol@example.org:two "
+		"30:" BOB ":a tombstone that is longer than what it replaces 40:" ROOM "/Nick:four 50:" BOB ":five ");
+	q.with = STR(BOB "/tablet");
+	assert_int_equal(box_query(&box, &q).n, 1);
+	q.owner = STR(BOB);
+	q.with = STR_NONE;
+	assert_string_equal(box_query(&box, &q).text, "10:" ALICE ":other ");
+}
+
+TEST(one_row_is_removed)
+{
+	struct archive_query q = everything;
+	struct store_batch *b = store_batch_new();
+
+	fill_archive();
+	store_archive_remove(b, STR(ALICE), 30);
+	store_archive_remove(b, STR(ALICE), 30);
+	store_archive_remove(b, STR(ALICE), 31);
+	store_archive_remove(b, STR("nobody"), 10);
+	box_row(b, ALICE, 60, BOB, NULL, "six");
+	box_row(b, ALICE, 70, BOB, NULL, "seven");
+	store_archive_remove(b, STR(ALICE), 60);
+	assert_int_equal(box_commit(&box, b), 0);
+	q.want_count = true;
+	assert_string_equal(ids_of(&q), "10 20 40 50 70 .");
+	assert_int_equal(box_query(&box, &q).total, 5);
+	q.with = STR(BOB);
+	assert_string_equal(ids_of(&q), "10 50 70 .");
+	q.check_bounds = true;
+	q.after_id = 30;
+	assert_int_equal(box_query(&box, &q).status, -ENOENT);
+	b = store_batch_new();
+	store_archive_remove(b, STR(ALICE), 10);
+	store_archive_remove(b, STR(ALICE), 70);
+	assert_int_equal(box_commit(&box, b), 0);
+	q = everything;
+	q.want_count = true;
+	assert_int_equal(box_query(&box, &q).first, 20);
+	assert_int_equal(box_query(&box, &q).last, 50);
+	q.owner = STR(BOB);
+	assert_string_equal(ids_of(&q), "10 .");
+}
+
+TEST(a_failing_batch_keeps_the_rows_that_it_would_have_changed)
+{
+	struct archive_query q = everything;
+	struct blob *stanza = blob_new("gone", 4);
+	struct store_batch *b = store_batch_new();
+
+	fill_archive();
+	box_put(&box, ALICE, "k", "taken", "1");
+	store_archive_remove(b, STR(ALICE), 10);
+	store_archive_replace(b, STR(ALICE), 20, stanza);
+	store_insert(b, STR(ALICE), STR("k"), STR("taken"), STR("2"));
+	blob_unref(stanza);
+	assert_int_equal(box_commit(&box, b), -EEXIST);
+	q.limit = 2;
+	assert_string_equal(box_query(&box, &q).text, "10:" BOB ":one 20:carol@example.org:two ");
+}
+
 /* ---- random ---- */
 
 static uint32_t seed;
@@ -542,4 +614,6 @@ UNIT_MAIN(BOTH(an_item_is_read_as_it_was_put), BOTH(put_replaces_and_del_removes
 	  BOTH(archive_filters_by_bare_or_full_peer), BOTH(archive_counts_the_whole_result_and_names_its_ends),
 	  BOTH(archive_finds_rows_by_id_oldest_first), BOTH(archive_refuses_bounds_that_are_no_rows),
 	  BOTH(archive_trim_removes_older_rows_of_one_owner),
-	  BOTH(a_row_comes_back_whole), BOTH(random_batches_agree_with_a_plain_array));
+	  BOTH(a_row_comes_back_whole),
+	  BOTH(a_row_gets_another_stanza_in_its_place), BOTH(one_row_is_removed),
+	  BOTH(a_failing_batch_keeps_the_rows_that_it_would_have_changed), BOTH(random_batches_agree_with_a_plain_array));

@@ -92,6 +92,36 @@ describe("a connection", () => {
     await vi.waitFor(() => expect(c.states.at(-1)).toMatchObject({ at: "refused", reason: "not-authorized" }));
   });
 
+  test("asks for the code of a second factor, tells a wrong one, and comes back by token without one", async () => {
+    const account = fake.add("carol", "secret");
+    account.code = "123 456";
+    const c = client("carol");
+    const refusedFor = (reason: string): Promise<void> =>
+      vi.waitFor(() => expect(c.states.at(-1)).toMatchObject({ at: "refused", reason }));
+    c.connection.start({ kind: "password", password: "wrong", code: "123 456" });
+    await refusedFor("not-authorized");
+    c.connection.start({ kind: "password", password: "secret" });
+    await refusedFor("code-needed");
+    c.connection.start({ kind: "password", password: "secret", code: "654321" });
+    await refusedFor("wrong-code");
+    expect(c.news).toEqual([]);
+    c.connection.start({ kind: "password", password: "secret", code: " 123 456 " });
+    await vi.waitFor(() => expect(c.news).toEqual(["bound"]));
+    expect(fake.tasks).toEqual(["TOTP", "TOTP"]);
+    expect(c.token).not.toBe("");
+    fake.cut();
+    await vi.waitFor(() => expect(c.news).toEqual(["bound", "resumed"]), { timeout: 5000 });
+    expect(fake.tasks.length).toBe(2);
+  });
+
+  test("takes what is no six digits for a recovery code", async () => {
+    fake.add("carol", "secret").code = "abcd-efgh-2345-6723";
+    const c = client("carol");
+    c.connection.start({ kind: "password", password: "secret", code: "abcd-efgh-2345-6723" });
+    await vi.waitFor(() => expect(c.news).toEqual(["bound"]));
+    expect(fake.tasks).toEqual(["RECOVERY-CODE"]);
+  });
+
   test("asks for other credentials when the token is refused", async () => {
     const c = client("alice");
     c.connection.start({ kind: "token", token: "stale" });

@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { fromUtf8, toBase64, utf8 } from "../src/wire/bytes";
 import { HashedToken, passwordMechanism, saslPrep, SaslError, Scram } from "../src/wire/sasl";
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 
 describe("SCRAM", () => {
   test("matches RFC 5802 §5", async () => {
-    const scram = new Scram("SCRAM-SHA-1", "SHA-1", "user", "pencil", "fyko+d2lbbFgONRv9qkxdawL");
+    const scram = new Scram("SCRAM-SHA-1", "SHA-1", "user", "pencil", { nonce: "fyko+d2lbbFgONRv9qkxdawL" });
     expect(fromUtf8(await scram.start())).toBe("n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL");
     const first = "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096";
     expect(fromUtf8(await scram.respond(utf8(first)))).toBe(
@@ -16,7 +16,7 @@ describe("SCRAM", () => {
   });
 
   test("matches RFC 7677 §3", async () => {
-    const scram = new Scram("SCRAM-SHA-256", "SHA-256", "user", "pencil", "rOprNGfwEbeRWgbNEkqO");
+    const scram = new Scram("SCRAM-SHA-256", "SHA-256", "user", "pencil", { nonce: "rOprNGfwEbeRWgbNEkqO" });
     const first = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
     expect(fromUtf8(await scram.respond(utf8(first)))).toBe(
       "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
@@ -32,11 +32,23 @@ describe("SCRAM", () => {
     ["a mandatory extension", "m=x,r=mineX,s=QSXCR+Q6sek8bf92,i=4096"],
   ];
   test.each(hostile)("refuses %s", async (_what, first) => {
-    await expect(new Scram("SCRAM-SHA-256", "SHA-256", "u", "p", "mine").respond(utf8(first))).rejects.toThrow(SaslError);
+    await expect(new Scram("SCRAM-SHA-256", "SHA-256", "u", "p", { nonce: "mine" }).respond(utf8(first))).rejects.toThrow(SaslError);
+  });
+
+  test("refuses a list of mechanisms that was changed on the way (XEP-0474)", async () => {
+    const offered = "PLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-256";
+    const told = createHash("sha256").update(offered).digest("base64");
+    const answer = (advertised: string, h: string): Promise<unknown> =>
+      new Scram("SCRAM-SHA-256", "SHA-256", "u", "p", { nonce: "mine", advertised }).respond(utf8(`r=mineX,s=QSXCR+Q6sek8bf92,i=4096${h}`));
+    await expect(answer(offered, `,h=${told}`)).resolves.toBeDefined();
+    await expect(answer(offered, "")).resolves.toBeDefined();
+    await expect(answer("PLAIN\x1eSCRAM-SHA-1", `,h=${told}`)).rejects.toThrow(SaslError);
+    await expect(answer(offered, ",h=AAAA")).rejects.toThrow(SaslError);
+    await expect(answer(offered, ",h=")).rejects.toThrow(SaslError);
   });
 
   test("refuses a server that cannot prove itself", async () => {
-    const scram = new Scram("SCRAM-SHA-256", "SHA-256", "u", "p", "mine");
+    const scram = new Scram("SCRAM-SHA-256", "SHA-256", "u", "p", { nonce: "mine" });
     await scram.respond(utf8("r=mineX,s=QSXCR+Q6sek8bf92,i=4096"));
     await expect(scram.finish(utf8("v=AAAA"))).rejects.toThrow(SaslError);
     await expect(scram.finish(undefined)).rejects.toThrow(SaslError);
@@ -48,7 +60,7 @@ describe("SCRAM", () => {
   });
 
   test("escapes names and prepares passwords", async () => {
-    expect(fromUtf8(await new Scram("", "SHA-1", "a=b,c", "p", "n").start())).toBe("n,,n=a=3Db=2Cc,r=n");
+    expect(fromUtf8(await new Scram("", "SHA-1", "a=b,c", "p", { nonce: "n" }).start())).toBe("n,,n=a=3Db=2Cc,r=n");
     expect(saslPrep("I\u00adX\u00a0\u2168")).toBe("IX IX");
   });
 });

@@ -35,6 +35,16 @@ void admin_failed(struct iq *iq, int status)
 	iq_error(iq, ERR_INTERNAL_SERVER_ERROR, "The database could not do it.");
 }
 
+struct accounts *admin_accounts(const struct iq *iq)
+{
+	return core_host(iq->core, jid_domain(iq->st->to))->accounts;
+}
+
+struct accounts *admin_held_accounts(const struct iq_held *h)
+{
+	return core_host(h->iq.core, jid_domain(h->st.to))->accounts;
+}
+
 struct str admin_bare(struct iq *iq, struct str node)
 {
 	return jid_make(core_arena(iq->core), node, jid_domain(iq->st->to), STR_NONE).full;
@@ -89,7 +99,7 @@ static void on_known(struct shard *s, void *arg, int status, bool admin, uint64_
 
 static void look(struct admin_each *e, struct iq *iq)
 {
-	int err = account_info(iq->core->env->accounts, iq->core->shard, jid_node(jid_trust(str_of(e->jids[e->i]))), on_known, e);
+	int err = account_info(admin_accounts(iq), iq->core->shard, jid_node(jid_trust(str_of(e->jids[e->i]))), on_known, e);
 
 	if (err) {
 		admin_failed(iq, err);
@@ -235,7 +245,7 @@ void admin_add_user(struct iq *iq, struct xml *form)
 	ad->node = str_dup(node);
 	card(a, form, &ad->vcard);
 	ad->held = iq_hold(iq, NULL);
-	err = account_create(iq->core->env->accounts, iq->core->shard,
+	err = account_create(admin_accounts(iq), iq->core->shard,
 		&(struct account_new){ .node = node, .password = password, .weak_ok = true }, on_added, ad);
 	if (err)
 		on_added(iq->core->shard, ad, err);
@@ -281,7 +291,7 @@ static void on_left(struct core *c, struct str out, void *arg)
 		admin_each_free(e);
 		return;
 	}
-	err = account_delete(c->env->accounts, c->shard, jid_node(jid_trust(str_of(e->jids[e->i]))), on_deleted, e);
+	err = account_delete(admin_held_accounts(e->held), c->shard, jid_node(jid_trust(str_of(e->jids[e->i]))), on_deleted, e);
 	if (err)
 		on_deleted(c->shard, e, err);
 }
@@ -312,7 +322,7 @@ static void on_enabled(struct shard *s, void *arg, int status)
 
 static void act_disable(struct admin_each *e, struct iq *iq, struct jid jid)
 {
-	int err = account_set_state(iq->core->env->accounts, iq->core->shard, jid_node(jid), ACCOUNT_DISABLE, on_disabled, e);
+	int err = account_set_state(admin_accounts(iq), iq->core->shard, jid_node(jid), ACCOUNT_DISABLE, on_disabled, e);
 
 	if (err)
 		admin_next(e, err);
@@ -327,7 +337,7 @@ void admin_disable_user(struct iq *iq, struct xml *form)
 
 static void act_reenable(struct admin_each *e, struct iq *iq, struct jid jid)
 {
-	int err = account_set_state(iq->core->env->accounts, iq->core->shard, jid_node(jid), ACCOUNT_ENABLE, on_enabled, e);
+	int err = account_set_state(admin_accounts(iq), iq->core->shard, jid_node(jid), ACCOUNT_ENABLE, on_enabled, e);
 
 	if (err)
 		admin_next(e, err);
@@ -399,7 +409,7 @@ void admin_change_password(struct iq *iq, struct xml *form)
 	if (!admin_account(iq, form_value(a, form, "accountjid"), &node))
 		return;
 	h = iq_hold(iq, NULL);
-	err = account_passwd_weak(iq->core->env->accounts, iq->core->shard, node, form_value(a, form, "password"), on_password, h);
+	err = account_passwd_weak(admin_accounts(iq), iq->core->shard, node, form_value(a, form, "password"), on_password, h);
 	if (err)
 		on_password(iq->core->shard, h, err);
 }

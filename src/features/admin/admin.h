@@ -19,6 +19,9 @@ enum {
 bool admin_account(struct iq *iq, struct str jid, struct str *out_node);
 /* Answers the error of an account_* call. */
 void admin_failed(struct iq *iq, int status);
+/* The accounts of the host that was asked. */
+struct accounts *admin_accounts(const struct iq *iq);
+struct accounts *admin_held_accounts(const struct iq_held *h);
 /* "node@domain" of the domain that was asked. */
 struct str admin_bare(struct iq *iq, struct str node);
 /* A result form of XEP-0133. */

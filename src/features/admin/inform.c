@@ -194,7 +194,7 @@ static void scan_free(struct admin_scan *sc)
 static void on_page(struct shard *s, void *arg, int status, const struct account_row *v, size_t n)
 {
 	struct admin_scan *sc = arg;
-	struct accounts *ac = sc->held->iq.core->env->accounts;
+	struct accounts *ac = admin_held_accounts(sc->held);
 
 	for (size_t i = 0; i < n; i++) {
 		if (sc->want && !sc->want(&v[i]))
@@ -222,7 +222,7 @@ void admin_scan_run(struct iq *iq, admin_want_fn *want, uint32_t limit, admin_sc
 
 	*sc = (struct admin_scan){ .want = want, .limit = limit, .done = done, .arg = arg };
 	sc->held = iq_hold(iq, NULL);
-	if (account_list(iq->core->env->accounts, iq->core->shard, STR_NONE, ADMIN_SCAN_PAGE, on_page, sc))
+	if (account_list(admin_accounts(iq), iq->core->shard, STR_NONE, ADMIN_SCAN_PAGE, on_page, sc))
 		on_page(iq->core->shard, sc, -EBUSY, NULL, 0);
 }
 

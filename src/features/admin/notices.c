@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* XEP-0133 §4.23-4.28: announcements, the message of the day, the welcome to new accounts.
- *   owner ""       kind "notice"  key "motd", "welcome"  "MS LF TEXT": since when, and what
- *   owner account  kind "notice"  the same keys          the MS of the one that the account has had */
+ *   owner scope    kind "notice"  key "motd", "welcome"  "MS LF TEXT": since when, and what (scope: account/account.h)
+ *   owner account  kind "notice"  the same keys          the MS of the one that the account has had
+ * Those of a domain that is added while the server runs are read at its next start. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct notice {
 };
 
 struct notices {
-	struct notice v[NOTICES];
+	struct notice v[HOSTS_MAX][NOTICES]; /* in the order of env->hosts */
 	struct timer stop;
 };
 
@@ -53,6 +54,17 @@ static void take(struct notice *n, struct str value)
 		n->text = str_dup(text);
 }
 
+/* The notices of a host here; NULL: it is none. */
+static struct notice *of_host(struct core *c, struct str domain)
+{
+	const struct hosts *hosts = c->env->hosts;
+
+	for (int i = 0; i < atomic_load(&hosts->n); i++)
+		if (str_eq(hosts->v[i]->domain, domain))
+			return notices_of(c)->v[i];
+	return NULL;
+}
+
 static int kind_of(struct str key)
 {
 	return str_is(key, keys[WELCOME]) ? WELCOME : MOTD;
@@ -60,18 +72,25 @@ static int kind_of(struct str key)
 
 static void on_loaded(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
-	(void)arg;
+	struct notice *of = arg;
+
 	if (status)
 		log_error("notice.not_loaded", "error=%d next=\"no message of the day until it is set anew\"", -status);
 	for (size_t i = 0; s->core && i < n; i++)
-		take(&notices_of(s->core)->v[kind_of(v[i].key)], v[i].value);
+		take(&of[kind_of(v[i].key)], v[i].value);
 }
 
 void notices_start(struct core *c)
 {
-	c->slot[SLOT_ADMIN] = mem_zalloc(sizeof(struct notices));
-	if (store_list(c->env->store, c->shard, &(struct store_range){ .kind = STR("notice"), .limit = NOTICES }, on_loaded, NULL))
-		on_loaded(c->shard, NULL, -EBUSY, NULL, 0);
+	struct notices *all = c->slot[SLOT_ADMIN] = mem_zalloc(sizeof(*all));
+	const struct hosts *hosts = c->env->hosts;
+
+	for (int i = 0; i < atomic_load(&hosts->n); i++) {
+		struct store_range range = { .owner = hosts->v[i]->accounts->scope, .kind = STR("notice"), .limit = NOTICES };
+
+		if (store_list(c->env->store, c->shard, &range, on_loaded, all->v[i]))
+			on_loaded(c->shard, all->v[i], -EBUSY, NULL, 0);
+	}
 }
 
 void notices_stop(struct core *c)
@@ -81,8 +100,9 @@ void notices_stop(struct core *c)
 	if (!all)
 		return;
 	timer_cancel(&c->shard->loop, &all->stop);
-	for (int i = 0; i < NOTICES; i++)
-		free(all->v[i].text);
+	for (int i = 0; i < HOSTS_MAX; i++)
+		for (int k = 0; k < NOTICES; k++)
+			free(all->v[i][k].text);
 	free(all);
 	c->slot[SLOT_ADMIN] = NULL;
 }
@@ -130,14 +150,14 @@ static bool is_due(const struct user *u, const struct notice *n, enum notice_kin
 void notices_available(struct session *s)
 {
 	struct user *u = s->user;
-	const struct notices *all = notices_of(s->core);
+	const struct notice *all = of_host(s->core, jid_domain(u->jid));
 	struct store_batch *b = NULL;
 	char ms[24];
 
-	if ((!all->v[MOTD].text && !all->v[WELCOME].text) || s->priority < 0)
+	if (!all || (!all[MOTD].text && !all[WELCOME].text) || s->priority < 0)
 		return;
 	for (int i = NOTICES; i-- > 0;) {
-		const struct notice *n = &all->v[i];
+		const struct notice *n = &all[i];
 
 		if (!is_due(u, n, (enum notice_kind)i, had_of(u)))
 			continue;
@@ -258,13 +278,15 @@ void admin_announce_run(struct iq *iq, struct xml *form)
 
 /* ---- setting ---- */
 
-/* request: KEY LF VALUE */
+/* request: DOMAIN LF KEY LF VALUE */
 static void take_here(struct core *c, struct str request, struct buf *out)
 {
-	struct str value, key = str_cut(request, '\n', &value);
+	struct str value, domain = str_cut(request, '\n', &value), key = str_cut(value, '\n', &value);
+	struct notice *of = of_host(c, domain);
 
 	(void)out;
-	take(&notices_of(c)->v[kind_of(key)], value);
+	if (of)
+		take(&of[kind_of(key)], value);
 }
 
 static void on_taken(struct core *c, struct str out, void *arg)
@@ -298,13 +320,14 @@ static void set(struct iq *iq, enum notice_kind kind, uint64_t ms, struct str te
 {
 	struct arena *a = core_arena(iq->core);
 	struct str value = text.p ? arena_printf(a, "%llu\n%.*s", (unsigned long long)ms, STR_ARG(text)) : STR_NONE;
+	struct str scope = admin_accounts(iq)->scope;
 	struct store_batch *b = store_batch_new();
-	struct iq_held *h = iq_hold(iq, str_dup(arena_printf(a, "%s\n%.*s", keys[kind], STR_ARG(value))));
+	struct iq_held *h = iq_hold(iq, str_dup(arena_printf(a, "%.*s\n%s\n%.*s", STR_ARG(jid_domain(iq->st->to)), keys[kind], STR_ARG(value))));
 
 	if (text.p)
-		store_put(b, STR_NONE, STR("notice"), str_of(keys[kind]), value);
+		store_put(b, scope, STR("notice"), str_of(keys[kind]), value);
 	else
-		store_del(b, STR_NONE, STR("notice"), str_of(keys[kind]));
+		store_del(b, scope, STR("notice"), str_of(keys[kind]));
 	if (store_commit(iq->core->env->store, iq->core->shard, b, on_stored, h))
 		on_stored(iq->core->shard, h, -EBUSY);
 }
@@ -312,7 +335,7 @@ static void set(struct iq *iq, enum notice_kind kind, uint64_t ms, struct str te
 /* same: who had the old one needs no new one. */
 static void set_from(struct iq *iq, struct xml *form, enum notice_kind kind, bool same)
 {
-	const struct notice *old = &notices_of(iq->core)->v[kind];
+	const struct notice *old = &of_host(iq->core, jid_domain(iq->st->to))[kind];
 	struct str text = text_of(iq, form, keys[kind]);
 
 	if (text.n)
@@ -348,7 +371,7 @@ void admin_delete_welcome(struct iq *iq, struct xml *form)
 
 static void fill(struct iq *iq, struct xml *form, enum notice_kind kind)
 {
-	const struct notice *n = &notices_of(iq->core)->v[kind];
+	const struct notice *n = &of_host(iq->core, jid_domain(iq->st->to))[kind];
 
 	if (n->text)
 		form_add_lines(core_arena(iq->core), form_field_of(form, keys[kind]), str_of(n->text));

@@ -128,7 +128,7 @@ static void on_set(struct shard *s, void *arg, int status)
 static int edit_act(struct edit *e)
 {
 	struct core *c = e->held->iq.core;
-	struct accounts *ac = c->env->accounts;
+	struct accounts *ac = admin_held_accounts(e->held);
 	const char *node = node_now(e);
 
 	if (e->pass == 0)
@@ -229,6 +229,10 @@ void admin_shutdown(struct iq *iq, struct xml *form)
 	struct timer *stop = admin_stop_timer(iq->core);
 	uint64_t seconds;
 
+	if (!str_eq(jid_domain(iq->st->to), iq->core->env->domain)) {
+		iq_error(iq, ERR_NOT_ALLOWED, "Other domains live here too: only administrators of the main one can end the server.");
+		return;
+	}
 	if (text.n > NOTICE_BYTES_MAX || str_u64(form_value(a, form, "delay"), 3600, &seconds)) {
 		command_bad_payload(iq, "This text is too long.");
 		return;

@@ -16,13 +16,13 @@ void room_role(struct occupant *o, enum role to, struct str actor, struct str re
 	} else {
 		n.type = PRES_AVAILABLE;
 		o->role = to;
+		occupant_place(o);
 		occupant_touched(o);
 		occupant_tell(o, &n, NULL);
 	}
 }
 
-/* Everybody inside; removing is allowed while walking. */
-static size_t all_occupants(const struct room *r, struct occupant ***out)
+size_t room_everybody(const struct room *r, struct occupant ***out)
 {
 	struct occupant **v = arena_alloc(core_arena(r->core), (r->nicks.n + 1) * sizeof(*v));
 	uint32_t pos = 0;
@@ -36,36 +36,70 @@ static size_t all_occupants(const struct room *r, struct occupant ***out)
 	return n;
 }
 
-void room_affil_changed(struct room *r, struct str bare, struct str actor, struct str reason)
+static void follow(struct occupant *o, struct notice *say, bool named)
 {
+	struct room *r = o->room;
+	enum affil was = o->affil, now = room_affil_of(r, o->real);
+
+	if (was == now && !named)
+		return;
+	o->affil = now;
+	o->role = role_after(r->cfg.moderated, was, now, o->role);
+	say->type = PRES_UNAVAILABLE;
+	if (now == AFFIL_OUTCAST) {
+		say->codes[0] = 301;
+		occupant_remove(o, say);
+	} else if (r->cfg.members_only && now < AFFIL_MEMBER) {
+		say->codes[0] = 321; /* §9.4: only this, no de-affiliation before */
+		occupant_remove(o, say);
+	} else {
+		say->type = PRES_AVAILABLE;
+		say->codes[0] = 0;
+		occupant_place(o);
+		occupant_touched(o);
+		occupant_tell(o, say, NULL);
+	}
+}
+
+/* The affiliation of a bare JID or domain changed: those inside follow. Returns how many bear the name. */
+static size_t affil_changed(struct room *r, const struct affil_deed *d, struct str mav)
+{
+	struct arena_mark mark = arena_mark(core_arena(r->core));
+	bool domain = !memchr(d->bare.p, '@', d->bare.n);
 	struct occupant **v;
-	size_t n = all_occupants(r, &v);
+	size_t n = room_everybody(r, &v), seen = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct occupant *o = v[i];
-		bool named = str_eq(o->real.full, bare);
-		enum affil was = o->affil, now;
-		struct notice say = { .type = PRES_UNAVAILABLE, .actor = actor, .reason = reason };
+		bool named = str_eq(v[i]->real.full, d->bare);
+		struct notice say = { .actor = d->actor, .reason = d->reason, .extra = mav };
 
-		if (!named && !str_eq(jid_domain(o->real), bare))
+		if (!named && !(domain && str_eq(jid_domain(v[i]->real), d->bare)))
 			continue;
-		now = room_affil_of(r, o->real);
-		if (was == now && !named)
-			continue;
-		o->affil = now;
-		o->role = role_after(r->cfg.moderated, was, now, o->role);
-		if (now == AFFIL_OUTCAST) {
-			say.codes[0] = 301;
-			occupant_remove(o, &say);
-		} else if (r->cfg.members_only && now < AFFIL_MEMBER) {
-			say.codes[0] = 321; /* §9.4: only this, no de-affiliation before */
-			occupant_remove(o, &say);
-		} else {
-			say.type = PRES_AVAILABLE;
-			occupant_touched(o);
-			occupant_tell(o, &say, NULL);
-		}
+		seen += named && v[i]->told;
+		follow(v[i], &say, named);
 	}
+	arena_release(core_arena(r->core), mark);
+	return seen;
+}
+
+int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b)
+{
+	struct affil_entry *e = room_affil(r, d->bare);
+	enum affil was = e ? e->affil : AFFIL_NONE;
+	struct str mav = STR_NONE;
+	int err = room_set_affil(r, d->bare, d->to, d->nick, d->to == AFFIL_OUTCAST ? d->reason : STR_NONE);
+
+	if (err)
+		return err;
+	if (was != d->to)
+		mav = versions_change(r, d->bare, b);
+	room_save_affil(r, b, d->bare);
+	if (!affil_changed(r, d, mav) && was != d->to)
+		versions_tell(r, d->bare, was, d->to, mav);
+	if (d->by.n && r->cfg.members_only && was == AFFIL_NONE && d->to >= AFFIL_MEMBER &&
+		memchr(d->bare.p, '@', d->bare.n)) /* §9.5 */
+		room_invite(r, d->by, jid_trust(d->bare), NULL, NULL);
+	return 0;
 }
 
 /* ---- get ---- */
@@ -74,6 +108,14 @@ static void add_reason(struct arena *a, struct xml *item, const char *reason)
 {
 	if (reason)
 		xml_add_text(a, item, "reason", str_of(reason));
+}
+
+bool room_may_list(const struct room *r, struct jid who, const struct seat *s, enum affil list)
+{
+	/* muc#roomconfig_getmemberlist: bit by role; the lowest role that is inside is the visitor. */
+	bool inside = s && (r->cfg.member_list & 1 << (s->o->role - ROLE_VISITOR));
+
+	return affil_may_list(room_affil_of(r, who), inside, r->cfg.whois == WHOIS_ANYONE, list);
 }
 
 static void list_affils(struct room *r, struct iq *iq, enum affil which)
@@ -85,7 +127,7 @@ static void list_affils(struct room *r, struct iq *iq, enum affil which)
 	struct str key;
 	void *value;
 
-	if (!affil_may_list(room_affil_of(r, iq->st->from), s != NULL, r->cfg.whois == WHOIS_ANYONE, which)) {
+	if (!room_may_list(r, iq->st->from, s, which)) {
 		iq_error(iq, which == AFFIL_NONE ? ERR_BAD_REQUEST : ERR_FORBIDDEN, NULL);
 		return;
 	}
@@ -221,14 +263,6 @@ static bool read_jid(struct changes *c, const struct xml *item, struct str *out)
 	return true;
 }
 
-static bool nick_is_free(const struct room *r, struct str nick, struct str bare)
-{
-	struct affil_entry *e = map_get(&r->reserved, nick);
-	struct occupant *o = occupant_find(r, nick);
-
-	return (!e || str_eq(e->jid, bare)) && (!o || str_eq(o->real.full, bare));
-}
-
 static bool read_affil(struct changes *c, const struct xml *item, struct change *out)
 {
 	struct str nick = xml_get(item, "nick");
@@ -248,7 +282,7 @@ static bool read_affil(struct changes *c, const struct xml *item, struct change 
 		return true;
 	if (nick.n && (jid_resourceprep(core_arena(c->r->core), nick, &nick) || nick.n > MUC_NICK_MAX))
 		return refuse(c, ERR_NOT_ACCEPTABLE);
-	if (nick.n && !nick_is_free(c->r, nick, out->bare))
+	if (nick.n && nick_is_taken(c->r, nick, out->bare))
 		return refuse(c, ERR_CONFLICT);
 	out->new_nick = nick;
 	return true;
@@ -301,15 +335,10 @@ static bool read_all(struct changes *c)
 
 static void apply_affil(struct changes *c, struct change *ch, struct store_batch **b)
 {
-	struct room *r = c->r;
-	bool brought = r->cfg.members_only && ch->was == AFFIL_NONE && ch->affil >= AFFIL_MEMBER;
+	struct affil_deed d = { .bare = ch->bare, .to = ch->affil, .nick = ch->new_nick, .reason = ch->reason, .actor = c->actor,
+		.by = jid_bare_str(c->by) };
 
-	if (room_set_affil(r, ch->bare, ch->affil, ch->new_nick, ch->affil == AFFIL_OUTCAST ? ch->reason : STR_NONE))
-		return; /* counted before: cannot be */
-	room_save_affil(r, b, ch->bare);
-	room_affil_changed(r, ch->bare, c->actor, ch->reason);
-	if (brought && memchr(ch->bare.p, '@', ch->bare.n)) /* §9.5 */
-		room_invite(r, jid_bare_str(c->by), jid_trust(ch->bare), NULL, NULL);
+	room_affil_do(c->r, &d, b); /* their number was checked before */
 }
 
 static void apply(struct changes *c)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/ephemeral.h"
 #include "core/mam.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/ns.h"
@@ -65,8 +66,8 @@ void room_archive(struct room *r, struct transit *t, struct stanza *st, uint64_t
 	struct blob *packed = stanza_pack(st);
 	struct storing *w;
 
-	if (st->flags & (SF_BODY | SF_STORE | SF_PAYLOAD))
-		room_history_add(r, packed, archive_id_ms(id));
+	if ((st->flags & (SF_BODY | SF_STORE | SF_PAYLOAD)) && !(st->flags & SF_EPHEMERAL))
+		room_history_add(r, packed, id);
 	if (!room_keeps(r, st)) {
 		blob_unref(packed);
 		transit_finish(t);
@@ -77,6 +78,7 @@ void room_archive(struct room *r, struct transit *t, struct stanza *st, uint64_t
 	memcpy(w->room, r->jid.full.p, r->jid.full.n + 1);
 	store_archive(transit_batch(t), &(struct archive_row){ .owner = r->jid.full, .id = id, .with = st->from.full,
 		.with_full = t->st->from.full, .origin = t->st->origin_id, .stanza = packed });
+	ephemeral_note(r->core, t->batch, r->jid.full, id, st);
 	if (store_commit(r->core->env->store, r->core->shard, t->batch, on_stored, w))
 		on_stored(r->core->shard, w, -ENOBUFS);
 	t->batch = NULL;
@@ -145,14 +147,26 @@ static void hist_clear(struct hist *h)
 	*h = (struct hist){ 0 };
 }
 
-void room_history_add(struct room *r, struct blob *packed, uint64_t ms)
+void room_history_add(struct room *r, struct blob *packed, uint64_t id)
 {
 	struct hist *h = &r->hist[r->hist_at++ % MUC_HISTORY_MAX];
 
 	hist_clear(h);
-	*h = (struct hist){ .packed = blob_ref(packed), .ms = ms };
+	*h = (struct hist){ .packed = blob_ref(packed), .id = id };
 	if (r->hist_n < MUC_HISTORY_MAX)
 		r->hist_n++;
+}
+
+void room_history_replace(struct room *r, uint64_t id, struct blob *packed)
+{
+	for (uint32_t i = 0; i < MUC_HISTORY_MAX; i++) {
+		struct hist *h = &r->hist[i];
+
+		if (!h->packed || h->id != id)
+			continue;
+		hist_clear(h);
+		*h = (struct hist){ .packed = blob_ref(packed), .id = id };
+	}
 }
 
 /* What the sender wrote ends where the room's own elements begin (message.c). */
@@ -177,10 +191,11 @@ void room_history_load(struct room *r, const struct archive_found *row)
 		return;
 	if (row->with_full.p)
 		room_remember(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
-	if (!(st.flags & (SF_BODY | SF_STORE | SF_PAYLOAD)))
+	talk_count(r, &st, st.packed_tail, archive_id_ms(row->id));
+	if (!(st.flags & (SF_BODY | SF_STORE | SF_PAYLOAD)) || (st.flags & SF_EPHEMERAL))
 		return;
 	packed = blob_new(row->stanza.p, row->stanza.n);
-	room_history_add(r, packed, archive_id_ms(row->id));
+	room_history_add(r, packed, row->id);
 	blob_unref(packed);
 }
 
@@ -188,8 +203,10 @@ void room_seen_load(struct room *r, const struct archive_found *row)
 {
 	struct stanza st;
 
-	if (row->with_full.p && !stanza_unpack(row->stanza, &st))
-		remember_old(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
+	if (!row->with_full.p || stanza_unpack(row->stanza, &st))
+		return;
+	talk_count(r, &st, st.packed_tail, archive_id_ms(row->id));
+	remember_old(r, seen_key(jid_trust(row->with_full), &st, content_of(st.packed_tail)), row->id);
 }
 
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms)
@@ -241,7 +258,7 @@ static bool hist_stanza(struct room *r, struct hist *h, struct stanza *st)
 	if (stanza_unpack(blob_view(h->packed), st))
 		return false;
 	if (!h->tail)
-		h->tail = tail_delayed(r, st, h->ms);
+		h->tail = tail_delayed(r, st, archive_id_ms(h->id));
 	st->tail = blob_ref(h->tail);
 	return true;
 }
@@ -261,7 +278,7 @@ void room_history_send(struct room *r, struct seat *to, const struct xml *el)
 	for (; n < r->hist_n && n < l.stanzas; n++) {
 		struct hist *h = hist_back(r, n);
 
-		if (h->ms < l.since_ms || !hist_stanza(r, h, &st))
+		if (archive_id_ms(h->id) < l.since_ms || !hist_stanza(r, h, &st))
 			break;
 		chars += stanza_chars(&st) + to->real.jid.full.n;
 		stanza_fini(&st);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Messages to a room that are for somebody else: invitations and what is answered to them (XEP-0045 §7.8.2), requests for voice
  * (§7.13, §8.6). */
+#include "core/ephemeral.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
-#define NS_MUC_REQUEST "http://jabber.org/protocol/muc#request"
 
 void transit_replace(struct transit *t, struct stanza *st)
 {
@@ -17,6 +17,7 @@ void transit_replace(struct transit *t, struct stanza *st)
 		store_archive(transit_batch(&next), &(struct archive_row){ .owner = jid_bare_str(t->st->from), .id = t->sent_id,
 			.with = jid_bare_str(t->st->to), .with_full = jid_is_bare(t->st->to) ? STR_NONE : t->st->to.full,
 			.origin = t->st->origin_id, .outgoing = 1, .stanza = packed });
+		ephemeral_note(t->core, next.batch, jid_bare_str(t->st->from), t->sent_id, t->st);
 		blob_unref(packed);
 	}
 	t->batch = NULL;
@@ -78,10 +79,8 @@ static void admit(struct room *r, struct jid invitee)
 
 	if (!r->cfg.members_only || room_affil_of(r, invitee) != AFFIL_NONE)
 		return;
-	if (room_set_affil(r, bare, AFFIL_MEMBER, STR_NONE, STR_NONE))
-		return;
-	room_save_affil(r, &b, bare);
-	room_commit(r, b, NULL);
+	if (!room_affil_do(r, &(struct affil_deed){ .bare = bare, .to = AFFIL_MEMBER }, &b))
+		room_commit(r, b, NULL);
 }
 
 static void invite_all(struct room *r, struct transit *t, const struct occupant *o, const struct xml *x)

@@ -128,6 +128,10 @@ static const struct room_route {
 	{ NS_MUC_OWNER, IQ_ROUTE_GET | IQ_ROUTE_SET, room_owner },
 	{ NS_MAM, IQ_ROUTE_GET | IQ_ROUTE_SET, room_mam },
 	{ NS_REGISTER, IQ_ROUTE_GET | IQ_ROUTE_SET, room_register },
+	{ NS_VCARD, IQ_ROUTE_GET | IQ_ROUTE_SET, room_vcard },
+	{ NS_MENTIONS, IQ_ROUTE_GET | IQ_ROUTE_SET, room_mentions },
+	{ NS_COMMANDS, IQ_ROUTE_SET, room_command },
+	{ NS_MODERATE, IQ_ROUTE_SET, room_moderate },
 	{ NS_PING, IQ_ROUTE_GET, pong },
 };
 

@@ -10,15 +10,6 @@ static bool is_blank(struct str nick)
 	return str_trim(nick).n == 0;
 }
 
-/* Is the nick somebody else's: in use or reserved (§7.2.8, §7.6)? */
-static bool nick_is_taken(const struct room *r, struct str nick, struct jid real)
-{
-	const struct occupant *o = occupant_find(r, nick);
-	const struct affil_entry *e = map_get(&r->reserved, nick);
-
-	return (o && !str_eq(o->real.full, jid_bare_str(real))) || (e && !str_eq(e->jid, jid_bare_str(real)));
-}
-
 static bool room_is_full(const struct room *r, enum affil affil)
 {
 	uint32_t max = r->cfg.max_users < MUC_OCCUPANTS_MAX ? r->cfg.max_users : MUC_OCCUPANTS_MAX;
@@ -55,7 +46,7 @@ static enum stanza_error entry_error(struct room *r, struct stanza *st, const st
 		return ERR_REGISTRATION_REQUIRED;
 	if (!password_is_right(a, r, x))
 		return ERR_NOT_AUTHORIZED;
-	if (nick_is_taken(r, nick, st->from))
+	if (nick_is_taken(r, nick, jid_bare_str(st->from)))
 		return ERR_CONFLICT;
 	if (!occupant_find(r, nick) && room_is_full(r, affil))
 		return ERR_SERVICE_UNAVAILABLE;
@@ -84,15 +75,12 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 	struct notice n = { .type = PRES_AVAILABLE, .id = st->id };
 	uint16_t *own = n.own;
 	struct occupant *other;
-	struct str key;
-	uint32_t pos = 0;
-	void *value;
 
-	while (map_next(&r->nicks, &pos, &key, &value)) {
-		other = value;
+	versions_send(r, s, x);
+	list_each(other, &r->front, front)
 		if (other != s->o)
 			occupant_show(other, NULL, s);
-	}
+	n.extra = versions_until(r);
 	if (r->cfg.whois == WHOIS_ANYONE)
 		*own++ = 100;
 	if (r->cfg.logging)
@@ -100,6 +88,7 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 	if (created)
 		*own++ = 201;
 	occupant_show(s->o, &n, s);
+	avatar_show(r, s);
 	room_history_send(r, s, xml_child(x, "history", NULL));
 	send_subject(r, s);
 }
@@ -143,7 +132,7 @@ static void change_nick(struct room *r, struct seat *s, struct stanza *st)
 	struct occupant *o = s->o;
 
 	/* A nick of one's own other session: two occupants are not made one. */
-	if (nick_is_taken(r, nick, st->from) || occupant_find(r, nick)) {
+	if (nick_is_taken(r, nick, jid_bare_str(st->from)) || occupant_find(r, nick)) {
 		router_error(r->core, st, ERR_CONFLICT, NULL);
 		return;
 	}
@@ -161,7 +150,10 @@ static void update(struct seat *s, struct stanza *st)
 	seat_inner(s, st);
 	s->o->shown = s;
 	occupant_touched(s->o);
-	occupant_tell(s->o, &(struct notice){ .type = PRES_AVAILABLE, .id = st->id }, NULL);
+	if (list_linked(&s->o->front))
+		occupant_tell(s->o, &(struct notice){ .type = PRES_AVAILABLE, .id = st->id }, NULL);
+	else
+		occupant_show(s->o, &(struct notice){ .type = PRES_AVAILABLE, .id = st->id }, s);
 }
 
 /* §7.2.1, groupchat 1.0 protocol: presence of somebody who believes to be inside. */

@@ -101,11 +101,19 @@ static void repeat(struct room *r, struct transit *t, struct seat *s, struct str
 static void reflect(struct room *r, struct transit *t, struct seat *s, bool subject)
 {
 	struct stanza *st = t->st, out;
-	struct blob *inner = inner_of(r, st);
-	uint64_t key = seen_key(st->from, st, blob_view(inner)), id = 0, now;
+	struct blob *inner;
+	uint64_t key, id = 0, now;
+
+	mention_filter(r, st, s->o);
+	inner = inner_of(r, st);
+	key = seen_key(st->from, st, blob_view(inner));
 
 	if (room_has_seen(r, key, &id)) {
 		repeat(r, t, s, blob_view(inner), id);
+		blob_unref(inner);
+		return;
+	}
+	if (!talk_may(r, t, s->o)) {
 		blob_unref(inner);
 		return;
 	}
@@ -118,9 +126,22 @@ static void reflect(struct room *r, struct transit *t, struct seat *s, bool subj
 	blob_unref(inner);
 	if (subject)
 		keep_subject(r, t, &out);
+	occupant_speaks(s->o);
+	room_retracted(r, st);
+	talk_count(r, &out, blob_view(out.tail), archive_id_ms(now));
+	mention_forward(r, st, &out, now);
 	room_archive(r, t, &out, now, key);
 	room_broadcast(r, &out);
 	stanza_fini(&out);
+}
+
+/* XEP-0425 §4: a moderation that its sender wrote himself. */
+static bool is_forged(struct stanza *st)
+{
+	struct blob *tail = stanza_tail(st);
+
+	return memmem(tail->p, tail->n, "<moderated", sizeof("<moderated") - 1) &&
+		memmem(tail->p, tail->n, NS_MODERATE, sizeof(NS_MODERATE) - 1);
 }
 
 static void groupchat(struct room *r, struct transit *t)
@@ -132,6 +153,8 @@ static void groupchat(struct room *r, struct transit *t)
 		room_refuse(t, ERR_NOT_ACCEPTABLE, "You are not in the room.");
 	else if (s->o->role < ROLE_PARTICIPANT)
 		room_refuse(t, ERR_FORBIDDEN, "You have no voice in this room.");
+	else if (is_forged(t->st))
+		room_refuse(t, ERR_FORBIDDEN, "Moderation is asked for by IQ.");
 	else if (!subject || subject_is_allowed(r, t, s->o))
 		reflect(r, t, s, subject);
 }

@@ -17,7 +17,7 @@ enum { SWEEP_PAGE = 500 };
 
 struct sweep {
 	uint64_t before_ms;
-	struct str host;
+	struct str host;  /* own bytes */
 	struct str after; /* own bytes; p NULL: from the first */
 };
 
@@ -45,6 +45,7 @@ static void sweep_one(struct core *c, const struct sweep *w, const struct store_
 
 static void sweep_free(struct sweep *w)
 {
+	free((void *)w->host.p);
 	free((void *)w->after.p);
 	free(w);
 }
@@ -74,14 +75,18 @@ static void sweep_next(struct core *c, struct sweep *w)
 
 static void sweep(struct core *c)
 {
-	struct sweep *w;
+	struct arena *a = core_arena(c);
 
 	if (c->shard->index != 0 || !c->env->store)
 		return;
-	w = mem_zalloc(sizeof(*w));
-	w->before_ms = clock_wall_ms();
-	w->host = c->env->muc_domain;
-	sweep_next(c, w);
+	for (int i = 0; i < c->env->hosts->n; i++) {
+		struct str host = arena_printf(a, "conference.%.*s", STR_ARG(c->env->hosts->v[i]->domain));
+		struct sweep *w = mem_zalloc(sizeof(*w));
+
+		w->before_ms = clock_wall_ms();
+		w->host = (struct str){ str_dup(host), host.n };
+		sweep_next(c, w);
+	}
 }
 
 /* ---- the service ---- */
@@ -164,9 +169,16 @@ static const struct service service = {
 static const struct spec specs[] = { { "XEP-0045", "1.35.5" }, { "XEP-0249", "1.2" }, { "XEP-0410", "1.1.0" },
 	{ "XEP-0421", "1.0.1" }, { NULL, NULL } };
 
+static const struct option options[] = {
+	{ "muc.crowd", OPT_INT, "500", 1, 20000, NULL,
+		"People in a room beyond which newcomers are shown moderators and recent speakers only." },
+	{ NULL, 0, NULL, 0, 0, NULL, NULL },
+};
+
 const struct feature feature_muc = {
 	.name = "muc",
 	.specs = specs,
+	.options = options,
 	.service = &service,
 	.on_start = on_start,
 };

@@ -11,11 +11,15 @@
 
 enum {
 	MUC_ROOMS_MAX = 20000,	    /* rooms in memory, per shard */
-	MUC_OCCUPANTS_MAX = 10000,  /* nicks of one room, whatever its configuration says */
+	MUC_OCCUPANTS_MAX = 20000,  /* nicks of one room, whatever its configuration says */
 	MUC_OVER_MAX = 50,	    /* admins and owners who may enter a full room (§7.2.9) */
 	MUC_SEATS_PER_NICK_MAX = 32,
 	MUC_NICK_MAX = 256,	    /* bytes */
-	MUC_AFFILS_MAX = 10000,
+	MUC_AFFILS_MAX = 20000,
+	MUC_VCARD_MAX = 128 << 10,  /* bytes of a room's vCard */
+	MUC_HOURS = 24,		    /* of activity counted */
+	MUC_GONE_MAX = 500,	    /* lost affiliations remembered for XEP-0463 */
+	MUC_ROWS_MAX = 50000,	    /* of a room's storage, read at loading: more than all its limits together */
 	MUC_SUBJECT_MAX = 4096,
 	MUC_REASON_MAX = 1024,
 	MUC_ITEMS_MAX = 500,	    /* of one admin request */
@@ -26,6 +30,7 @@ enum {
 	MUC_SEEN_PAGES = 4,	    /* of the archive, read for them when the room is loaded */
 	MUC_IDLE_MS = 60000,	    /* an empty persistent room leaves memory after this */
 	MUC_LOCK_MS = 300000,	    /* then a new room gets its default configuration */
+	MUC_DISCO_ITEMS_MAX = 1000, /* occupants of one answer */
 	MUC_LIST_MAX = 100,	    /* rooms of one page of the service's items */
 };
 
@@ -37,11 +42,14 @@ struct occupant {
 	struct room *room;
 	struct jid jid;	   /* ROOM/NICK, own bytes */
 	struct jid real;   /* bare, own bytes */
+	char *look;	   /* of the nick (proto/xmpp/look.h) */
 	enum role role;
 	enum affil affil;
 	struct list seats; /* struct seat, longest first */
 	uint16_t seats_n;
 	struct seat *shown; /* whose presence the others see */
+	bool told;	    /* the others heard of it: they hear of its end too */
+	struct list front;  /* in room->front while newcomers are shown it */
 	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
 	char id[48];	    /* XEP-0421 */
 };
@@ -58,8 +66,11 @@ struct seat {
 /* An affiliation. */
 struct affil_entry {
 	enum affil affil;
+	uint64_t ver; /* of its last change (versions.c) */
 	char *nick; /* reserved; NULL: none */
+	char *look; /* of the nick (proto/xmpp/look.h); NULL with it */
 	char *reason;
+	char *id;   /* XEP-0421; NULL: to be made */
 	struct str jid; /* bare JID or domain, own bytes behind */
 	char bytes[];
 };
@@ -67,7 +78,7 @@ struct affil_entry {
 struct hist {
 	struct blob *packed; /* as archived */
 	struct blob *tail;   /* with the delay; NULL: to be made */
-	uint64_t ms;
+	uint64_t id;	     /* archive id, also of what is not archived */
 };
 
 struct seen {
@@ -93,8 +104,19 @@ struct room {
 	struct room_config cfg;
 	uint64_t created_ms;
 	struct map affils;   /* bare JID → struct affil_entry */
-	struct map reserved; /* nick → struct affil_entry */
+	struct map reserved; /* look of a nick → struct affil_entry */
+	struct map gone;     /* versions.c */
+	uint64_t affil_ver, affil_floor; /* the version, and the oldest from which changes are known */
+	struct map hats, hatted; /* hats.c */
+	struct map spoken;   /* talk.c: bare JID → when it spoke */
+	uint32_t said[MUC_HOURS]; /* messages by hour since 1970, modulo */
+	uint64_t said_hour;	  /* the newest of them */
+	char *avatar;	     /* hashes, one per line; NULL: none */
+	struct blob *vcard;  /* of a room that is not saved; else the store has it */
 	struct map nicks;    /* nick → struct occupant */
+	struct map looks;    /* look of a nick → struct occupant */
+	struct list front;   /* occupants whose presence newcomers are shown; who spoke last is last */
+	uint32_t front_n;
 	struct map reals;    /* full JID → struct seat */
 	struct seat **seats;
 	uint32_t seats_n, seats_cap;
@@ -136,6 +158,8 @@ void room_save_affil(struct room *r, struct store_batch **b, struct str jid);
 void room_save_subject(struct room *r, struct store_batch **b);
 /* Commits what was collected; then the result of iq goes out. b NULL: at once. */
 void room_commit(struct room *r, struct store_batch *b, struct iq *iq);
+/* The same with a result that has a child. */
+void room_commit_with(struct room *r, struct store_batch *b, struct iq *iq, struct xml *child);
 struct affil_entry *room_affil(const struct room *r, struct str bare); /* NULL: none */
 enum affil room_affil_of(const struct room *r, struct jid j); /* also by domain */
 /* Sets or removes an affiliation. nick p NULL: as before; empty: no reserved nick. Returns 0; -ENOSPC. */
@@ -159,6 +183,12 @@ struct notice {
 };
 
 struct occupant *occupant_find(const struct room *r, struct str nick);
+/* Is the nick, or one that looks like it, somebody else's: in use or reserved (§7.2.8, §7.6)? */
+bool nick_is_taken(const struct room *r, struct str nick, struct str bare);
+/* Who is shown to the others (docs/decisions/0009): call when role or room's settings change, before occupant_tell. */
+void occupant_place(struct occupant *o);
+/* Somebody speaks: whoever hears it gets its presence. */
+void occupant_speaks(struct occupant *o);
 struct seat *seat_find(const struct room *r, struct jid real);
 /* A new session under a nick that is free or its user's own. */
 struct seat *seat_add(struct room *r, struct str nick, struct jid real);
@@ -167,7 +197,7 @@ void seat_remove(struct seat *s, const struct notice *n);
 /* Takes an occupant out with all its sessions. */
 void occupant_remove(struct occupant *o, const struct notice *n);
 void occupant_rename(struct occupant *o, struct str nick);
-/* Sends the occupant's presence to all inside. skip: not to this session; may be NULL. */
+/* Sends the occupant's presence to all inside who heard of it, else to itself. skip: not to this session; may be NULL. */
 void occupant_tell(struct occupant *o, const struct notice *n, const struct seat *skip);
 /* Sends presence of o to one session. */
 void occupant_show(struct occupant *o, const struct notice *n, struct seat *to);
@@ -202,8 +232,34 @@ void room_iq_free(struct room *r);
 void room_admin(struct room *r, struct iq *iq);
 /* Changes a present occupant's role and tells all. */
 void room_role(struct occupant *o, enum role to, struct str actor, struct str reason);
-/* The affiliation of a bare JID or domain changed: those inside follow. */
-void room_affil_changed(struct room *r, struct str bare, struct str actor, struct str reason);
+/* A change of somebody's affiliation, allowed already. Strings are borrowed. */
+struct affil_deed {
+	struct str bare; /* JID or domain */
+	enum affil to;
+	struct str nick; /* as for room_set_affil */
+	struct str actor, reason; /* told to those inside */
+	struct str by;	 /* bare JID in whose name a new member of a members-only room is invited; empty: is not */
+};
+/* Does it: list, store, version, presence. Returns 0; -ENOSPC. */
+int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b);
+/* May somebody read a list of affiliations? s: the session inside or NULL. */
+bool room_may_list(const struct room *r, struct jid who, const struct seat *s, enum affil list);
+/* Everybody inside, in the turn's arena: removing is allowed while walking. */
+size_t room_everybody(const struct room *r, struct occupant ***out);
+
+/* ---- versions.c: XEP-0463 ---- */
+void versions_load(struct room *r, struct str bare, enum affil affil, uint64_t ver); /* of a row; AFFIL_NONE: a lost one */
+void versions_loaded(struct room *r); /* all rows are there, or the room is new */
+void versions_save(struct room *r, struct store_batch *b);
+void versions_free(struct room *r);
+uint64_t versions_gone(const struct room *r, struct str bare); /* the version that took its affiliation; 0: not known */
+struct str versions_until(struct room *r); /* <mav/> of self-presence */
+/* What a newcomer asked for with <mav/> in its <x/>, before any presence. */
+void versions_send(struct room *r, struct seat *to, const struct xml *join);
+/* The affiliation of bare changed: a new version. Returns <mav/> from the old to the new one. */
+struct str versions_change(struct room *r, struct str bare, struct store_batch **b);
+/* Tells those who may know that somebody who is not inside has another affiliation now. */
+void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, struct str mav);
 void room_owner(struct room *r, struct iq *iq);
 void room_register(struct room *r, struct iq *iq);
 void room_disco_info(struct room *r, struct iq *iq);
@@ -218,15 +274,53 @@ bool room_keeps(const struct room *r, const struct stanza *st); /* is it for the
 bool room_has_seen(const struct room *r, uint64_t key, uint64_t *out_id);
 uint64_t seen_key(struct jid real, const struct stanza *st, struct str content);
 void room_remember(struct room *r, uint64_t key, uint64_t id);
-void room_history_add(struct room *r, struct blob *packed, uint64_t ms);
-/* A row of the archive while the room loads, oldest first. */
+void room_history_add(struct room *r, struct blob *packed, uint64_t id);
+void room_history_replace(struct room *r, uint64_t id, struct blob *packed); /* if it is there */
 /* A row older than those of room_history_load, for retries only. Newest first. */
 void room_seen_load(struct room *r, const struct archive_found *row);
+/* A row of the archive while the room loads, oldest first. */
 void room_history_load(struct room *r, const struct archive_found *row);
 void room_history_send(struct room *r, struct seat *to, const struct xml *limits);
 /* The payload of a message as unpacked, with the time when it was said (§7.2.13). New reference. */
 struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_t ms);
 void room_history_free(struct room *r);
 void room_mam(struct room *r, struct iq *iq);
+
+/* ---- talk.c: XEP-0500, XEP-0502 ---- */
+bool talk_may(struct room *r, struct transit *t, const struct occupant *o); /* false after refusing */
+void talk_count(struct room *r, const struct stanza *st, struct str tail, uint64_t ms); /* it was said */
+struct str talk_activity(struct room *r); /* messages per hour, p NULL: not to be told */
+void talk_free(struct room *r);
+
+/* ---- avatar.c: XEP-0486 ---- */
+void room_vcard(struct room *r, struct iq *iq);
+void avatar_load(struct room *r, struct str value);
+void avatar_saved(struct room *r, struct store_batch *b, bool was); /* in room_save */
+void avatar_show(struct room *r, struct seat *to);
+void avatar_info(struct room *r, struct xml *form);
+void avatar_free(struct room *r);
+
+/* ---- mention.c: XEP-0513, XEP-0452 ---- */
+void room_mentions(struct room *r, struct iq *iq);
+void mention_filter(struct room *r, struct stanza *st, const struct occupant *o);
+void mention_info(struct room *r, struct xml *form);
+/* Sends said, the message as reflected, to members whom st mentions and who are not inside. */
+void mention_forward(struct room *r, struct stanza *st, struct stanza *said, uint64_t id);
+
+/* ---- hats.c, hat_commands.c: XEP-0317 ---- */
+void room_command(struct room *r, struct iq *iq);
+void room_command_items(struct room *r, struct iq *iq, struct xml *query);
+bool room_command_info(struct room *r, struct iq *iq, struct str node, struct xml *query);
+void hats_load(struct room *r, const struct store_item *item);
+void hats_save(struct room *r, struct store_batch *b);
+void hats_write(const struct room *r, struct str bare, struct buf *out); /* into a presence */
+void hats_info(const struct room *r, struct xml *form);
+void hats_forget(struct room *r, struct str bare, struct store_batch **b);
+void hats_free(struct room *r);
+
+/* ---- moderate.c: XEP-0424, XEP-0425 ---- */
+void room_moderate(struct room *r, struct iq *iq);
+/* A message of an occupant was said: if it takes back one of his own, that becomes a tombstone. */
+void room_retracted(struct room *r, struct stanza *st);
 
 #endif

@@ -8,14 +8,20 @@
 #include "base/metrics.h"
 #include "crypto/hash.h"
 #include "features/muc/muc.h"
+#include "proto/xmpp/look.h"
 #include "proto/xmpp/ns.h"
 
 /* ---- what may pass a room ---- */
 
 static bool is_ours(const struct room *r, const struct xml *el)
 {
-	if (str_is(el->ns, NS_MUC) || str_is(el->ns, NS_MUC_USER) || str_is(el->ns, NS_OCCUPANT_ID))
-		return true;
+	static const char *const OURS[] = { NS_MUC, NS_MUC_USER, NS_OCCUPANT_ID, NS_HATS, NS_MODERATE, NS_MENTION_FORWARD };
+
+	for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
+		if (str_is(el->ns, OURS[i]))
+			return true;
+	if (str_is(el->ns, NS_RETRACT)) /* XEP-0425 §4: only the room says that it was moderated */
+		return str_is(el->name, "retracted") || xml_child(el, NULL, NS_MODERATE);
 	if (xml_is(el, "stanza-id", NS_SID))
 		return str_eq(xml_get(el, "by"), r->jid.full);
 	return xml_is(el, "delay", NS_DELAY) && str_eq(xml_get(el, "from"), r->jid.full);
@@ -25,7 +31,8 @@ static bool is_ours(const struct room *r, const struct xml *el)
 static bool may_hold_ours(struct str tail)
 {
 	static const struct str NEEDLES[] = { { "protocol/muc", 12 }, { "occupant-id", 11 }, { "stanza-id", 9 },
-		{ "urn:xmpp:delay", 14 } };
+		{ "urn:xmpp:delay", 14 }, { "xmpp:hats", 9 }, { "message-retract", 15 }, { "message-moderate", 16 },
+		{ NS_MENTION_FORWARD, sizeof(NS_MENTION_FORWARD) - 1 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(NEEDLES); i++)
 		if (memmem(tail.p, tail.n, NEEDLES[i].p, NEEDLES[i].n))
@@ -124,7 +131,10 @@ static struct blob *write_tail(const struct occupant *o, const struct notice *n,
 	}
 	buf_puts(&b, "</x><occupant-id xmlns='" NS_OCCUPANT_ID "' id='");
 	buf_puts(&b, o->id);
-	buf_puts(&b, "'/></presence>");
+	buf_puts(&b, "'/>");
+	if (n->type == PRES_AVAILABLE)
+		hats_write(o->room, o->real.full, &b);
+	buf_puts(&b, "</presence>");
 	tail = blob_new(b.p, b.n);
 	buf_free(&b);
 	return tail;
@@ -175,12 +185,28 @@ static void tell_group(struct occupant *o, const struct notice *n, enum view vie
 	stanza_fini(&st);
 }
 
+static void tell_self(struct occupant *o, const struct notice *n, const struct seat *skip)
+{
+	struct fanout_to **v = arena_alloc(core_arena(o->room->core), o->seats_n * sizeof(*v));
+	size_t count = 0;
+	struct seat *s;
+
+	list_each(s, &o->seats, in_occupant)
+		if (s != skip)
+			v[count++] = &s->real;
+	tell_group(o, n, VIEW_OWN, v, count);
+}
+
 void occupant_tell(struct occupant *o, const struct notice *n, const struct seat *skip)
 {
 	struct room *r = o->room;
 	struct fanout_to **v[3];
 	size_t count[3] = { 0 };
 
+	if (!o->told) {
+		tell_self(o, n, skip);
+		return;
+	}
 	for (int i = 0; i < 3; i++)
 		v[i] = arena_alloc(core_arena(r->core), (i == VIEW_OWN ? o->seats_n + 1u : r->seats_n) * sizeof(**v));
 	for (uint32_t i = 0; i < r->seats_n; i++) {
@@ -216,11 +242,97 @@ void room_broadcast(struct room *r, struct stanza *st)
 	router_fanout(r->core, st, v, r->seats_n);
 }
 
+/* ---- who is shown (docs/decisions/0009) ---- */
+
+static bool role_is_shown(const struct occupant *o)
+{
+	return o->room->cfg.presence & 1 << (o->role - ROLE_VISITOR);
+}
+
+static void front_del(struct occupant *o)
+{
+	if (!list_linked(&o->front))
+		return;
+	list_del(&o->front);
+	o->room->front_n--;
+}
+
+static void front_push(struct occupant *o)
+{
+	struct room *r = o->room;
+	uint32_t most = (uint32_t)config_int(core_config(r->core), "muc.crowd");
+	struct occupant *old;
+
+	list_push(&r->front, &o->front);
+	r->front_n++;
+	o->told = true;
+	if (r->front_n <= most)
+		return;
+	list_each(old, &r->front, front) { /* who was silent longest; moderators stay */
+		if (old->role != ROLE_MODERATOR) {
+			front_del(old);
+			return;
+		}
+	}
+}
+
+void occupant_place(struct occupant *o)
+{
+	uint32_t most = (uint32_t)config_int(core_config(o->room->core), "muc.crowd");
+
+	if (!role_is_shown(o))
+		front_del(o);
+	else if (!list_linked(&o->front) && (o->role == ROLE_MODERATOR || o->room->front_n < most))
+		front_push(o);
+}
+
+void occupant_speaks(struct occupant *o)
+{
+	if (list_linked(&o->front)) {
+		list_del(&o->front);
+		list_push(&o->room->front, &o->front);
+	} else if (role_is_shown(o)) {
+		front_push(o);
+		occupant_tell(o, &AVAILABLE, NULL);
+	}
+}
+
 /* ---- coming and going ---- */
 
 struct occupant *occupant_find(const struct room *r, struct str nick)
 {
 	return map_get(&r->nicks, nick);
+}
+
+bool nick_is_taken(const struct room *r, struct str nick, struct str bare)
+{
+	struct str look = nick_look(core_arena(r->core), nick);
+	const struct occupant *o = map_get(&r->looks, look);
+	const struct affil_entry *e = map_get(&r->reserved, look);
+
+	return (o && !str_eq(o->real.full, bare)) || (e && !str_eq(e->jid, bare));
+}
+
+/* A user's own nicks may look alike: the first one stands for them. */
+static void put_nick(struct occupant *o)
+{
+	struct room *r = o->room;
+
+	o->look = str_dup(nick_look(core_arena(r->core), jid_resource(o->jid)));
+	map_put(&r->nicks, jid_resource(o->jid), o);
+	if (!map_get(&r->looks, str_of(o->look)))
+		map_put(&r->looks, str_of(o->look), o);
+}
+
+static void del_nick(struct occupant *o)
+{
+	struct room *r = o->room;
+
+	map_del(&r->nicks, jid_resource(o->jid));
+	if (map_get(&r->looks, str_of(o->look)) == o)
+		map_del(&r->looks, str_of(o->look));
+	free(o->look);
+	free((void *)o->jid.full.p);
 }
 
 struct seat *seat_find(const struct room *r, struct jid real)
@@ -257,7 +369,8 @@ static struct occupant *occupant_add(struct room *r, struct str nick, struct jid
 	o->affil = room_affil_of(r, o->real);
 	o->role = role_initial(r->cfg.moderated, o->affil);
 	occupant_id(r, o->real, o->id);
-	map_put(&r->nicks, jid_resource(o->jid), o);
+	put_nick(o);
+	occupant_place(o);
 	metric_add(M_ROOM_OCCUPANTS, 1);
 	return o;
 }
@@ -304,9 +417,9 @@ static void occupant_free(struct occupant *o)
 
 	list_each(s, &o->seats, in_occupant)
 		seat_free(s);
-	map_del(&o->room->nicks, jid_resource(o->jid));
+	front_del(o);
+	del_nick(o);
 	occupant_touched(o);
-	free((void *)o->jid.full.p);
 	free((void *)o->real.full.p);
 	free(o);
 	metric_add(M_ROOM_OCCUPANTS, -1);
@@ -342,10 +455,9 @@ void occupant_rename(struct occupant *o, struct str nick)
 	struct room *r = o->room;
 	struct jid to = jid_dup(jid_make(core_arena(r->core), jid_node(r->jid), jid_domain(r->jid), nick));
 
-	map_del(&r->nicks, jid_resource(o->jid));
-	free((void *)o->jid.full.p);
+	del_nick(o);
 	o->jid = to;
-	map_put(&r->nicks, jid_resource(o->jid), o);
+	put_nick(o);
 	occupant_touched(o);
 }
 
@@ -354,6 +466,7 @@ void occupants_free(struct room *r)
 	while (r->seats_n)
 		occupant_free(r->seats[0]->o);
 	map_fini(&r->nicks);
+	map_fini(&r->looks);
 	map_fini(&r->reals);
 	free(r->seats);
 	r->seats = NULL;

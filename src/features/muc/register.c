@@ -4,7 +4,6 @@
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
-#define NS_MUC_REGISTER "http://jabber.org/protocol/muc#register"
 
 static bool is_member(const struct affil_entry *e)
 {
@@ -36,27 +35,19 @@ static void get(struct room *r, struct iq *iq, const struct affil_entry *e)
 
 static void change(struct room *r, struct iq *iq, enum affil to, struct str nick)
 {
-	struct str bare = jid_bare_str(iq->st->from);
+	struct affil_deed d = { .bare = jid_bare_str(iq->st->from), .to = to, .nick = nick };
 	struct store_batch *b = NULL;
-	struct affil_entry *e = room_affil(r, bare);
-	enum affil was = e ? e->affil : AFFIL_NONE;
 
-	if (room_set_affil(r, bare, to, nick, STR_NONE)) {
+	if (room_affil_do(r, &d, &b))
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		return;
-	}
-	room_save_affil(r, &b, bare);
-	room_commit(r, b, iq);
-	if (was != to)
-		room_affil_changed(r, bare, STR_NONE, STR_NONE);
+	else
+		room_commit(r, b, iq);
 }
 
 static void set(struct room *r, struct iq *iq, const struct affil_entry *e)
 {
 	struct arena *a = core_arena(r->core);
 	struct xml *form = form_find(iq->el, "submit", NS_MUC_REGISTER);
-	struct affil_entry *other;
-	struct occupant *o;
 	struct str nick;
 
 	if (xml_child(iq->el, "remove", NULL)) {
@@ -72,9 +63,7 @@ static void set(struct room *r, struct iq *iq, const struct affil_entry *e)
 		iq_error(iq, ERR_NOT_ACCEPTABLE, NULL);
 		return;
 	}
-	other = map_get(&r->reserved, nick);
-	o = occupant_find(r, nick);
-	if ((other && other != e) || (o && !str_eq(o->real.full, jid_bare_str(iq->st->from))))
+	if (nick_is_taken(r, nick, jid_bare_str(iq->st->from)))
 		iq_error(iq, ERR_CONFLICT, NULL);
 	else
 		change(r, iq, is_member(e) ? e->affil : AFFIL_MEMBER, nick);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A room's life: loaded when somebody addresses it, kept while somebody is inside, and what of it is stored.
  *   owner room   kind "room"   key "config"   form of muc#roomconfig       key "subject"  8 bytes ms (little endian), stanza_pack
- *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason
+ *                              key "affilfloor" oldest version of XEP-0463 that is known (versions.c)
+ *                              key "vcard"  XEP-0486, XML
+ *                kinds "hat", "hatted": hats.c
+ *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason, U+0001, version
  *   owner host   kind "room"   key node       "P", or for a temporary room "T" and the ms of its creation
  *                kind "public" key node       name, for rooms that are listed */
 #include <errno.h>
@@ -14,6 +17,7 @@
 #include "core/parcel.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/form.h"
+#include "proto/xmpp/look.h"
 #include "proto/xmpp/ns.h"
 
 
@@ -33,24 +37,25 @@ enum affil room_affil_of(const struct room *r, struct jid j)
 	return e ? e->affil : AFFIL_NONE;
 }
 
-static void affil_free(struct room *r, struct affil_entry *e)
-{
-	if (e->nick)
-		map_del(&r->reserved, str_of(e->nick));
-	map_del(&r->affils, e->jid);
-	free(e->nick);
-	free(e->reason);
-	free(e);
-}
-
 static void affil_nick(struct room *r, struct affil_entry *e, struct str nick)
 {
-	if (e->nick)
-		map_del(&r->reserved, str_of(e->nick));
+	if (e->look && map_get(&r->reserved, str_of(e->look)) == e)
+		map_del(&r->reserved, str_of(e->look));
 	free(e->nick);
+	free(e->look);
 	e->nick = nick.n ? str_dup(nick) : NULL;
-	if (e->nick)
-		map_put(&r->reserved, str_of(e->nick), e);
+	e->look = nick.n ? str_dup(nick_look(core_arena(r->core), nick)) : NULL;
+	if (e->look && !map_get(&r->reserved, str_of(e->look)))
+		map_put(&r->reserved, str_of(e->look), e);
+}
+
+static void affil_free(struct room *r, struct affil_entry *e)
+{
+	affil_nick(r, e, STR_NONE);
+	map_del(&r->affils, e->jid);
+	free(e->reason);
+	free(e->id);
+	free(e);
 }
 
 int room_set_affil(struct room *r, struct str bare, enum affil to, struct str nick, struct str reason)
@@ -80,12 +85,16 @@ int room_set_affil(struct room *r, struct str bare, enum affil to, struct str ni
 
 static void load_affil(struct room *r, struct str key, struct str value)
 {
-	struct str nick, reason;
+	struct str nick, reason, version;
+	uint64_t ver;
 
 	if (value.n < 1 || value.p[0] < '0' + AFFIL_OUTCAST || value.p[0] > '0' + AFFIL_OWNER)
 		return;
+	value = str_cut(value, '\x01', &version); /* no such character is in XML */
 	nick = str_cut((struct str){ value.p + 1, value.n - 1 }, '\n', &reason);
 	room_set_affil(r, key, (enum affil)(value.p[0] - '0'), nick, reason);
+	if (version.n && !str_u64(version, UINT64_MAX, &ver))
+		versions_load(r, key, (enum affil)(value.p[0] - '0'), ver);
 }
 
 /* ---- storing ---- */
@@ -99,8 +108,8 @@ struct store_batch *room_batch(struct store_batch **b)
 
 static void put_affil(struct room *r, struct store_batch *b, const struct affil_entry *e)
 {
-	struct str value = arena_printf(core_arena(r->core), "%d%s\n%s", (int)e->affil, e->nick ? e->nick : "",
-		e->reason ? e->reason : "");
+	struct str value = arena_printf(core_arena(r->core), "%d%s\n%s\x01%llu", (int)e->affil, e->nick ? e->nick : "",
+		e->reason ? e->reason : "", (unsigned long long)e->ver);
 
 	store_put(b, r->jid.full, STR("affil"), e->jid, value);
 }
@@ -108,11 +117,15 @@ static void put_affil(struct room *r, struct store_batch *b, const struct affil_
 void room_save_affil(struct room *r, struct store_batch **b, struct str bare)
 {
 	struct affil_entry *e = map_get(&r->affils, bare);
+	uint64_t ver = versions_gone(r, bare);
 
 	if (!r->saved)
 		return;
 	if (e)
 		put_affil(r, room_batch(b), e);
+	else if (ver)
+		store_put(room_batch(b), r->jid.full, STR("affil"), bare,
+			arena_printf(core_arena(r->core), "%d\n\x01%llu", (int)AFFIL_NONE, (unsigned long long)ver));
 	else
 		store_del(room_batch(b), r->jid.full, STR("affil"), bare);
 }
@@ -193,11 +206,14 @@ void room_save(struct room *r, struct store_batch **out)
 	r->saved = r->cfg.persistent;
 	if (was && !r->saved)
 		store_del_all(b, r->jid.full, STR_NONE, STR_NONE);
+	avatar_saved(r, b, was);
 	if (!r->saved)
 		return;
 	put_config(r, b);
 	if (was)
 		return;
+	versions_save(r, b);
+	hats_save(r, b);
 	while (map_next(&r->affils, &pos, &key, &value))
 		put_affil(r, b, value);
 	room_save_subject(r, out);
@@ -206,30 +222,51 @@ void room_save(struct room *r, struct store_batch **out)
 static void on_committed(struct shard *s, void *arg, int status)
 {
 	struct iq_held *held = arg;
+	struct xml *child;
 
-	(void)s;
 	if (status)
 		log_error("muc.not_stored", "error=%d next=\"who asked gets an error\"", -status);
 	if (!held)
 		return;
 	if (status)
 		iq_error(iq_wake(held), ERR_RESOURCE_CONSTRAINT, "The change could not be stored.");
-	else
+	else if (!held->arg || xml_parse(shard_arena(s), str_of(held->arg), &child))
 		iq_result(iq_wake(held), NULL);
+	else
+		iq_result(iq_wake(held), child);
+	free(held->arg);
 	iq_held_free(held);
 }
 
 void room_commit(struct room *r, struct store_batch *b, struct iq *iq)
 {
+	room_commit_with(r, b, iq, NULL);
+}
+
+static char *text_of(const struct xml *el)
+{
+	struct buf b = { 0 };
+	char *text;
+
+	if (!el)
+		return NULL;
+	xml_write(&b, el, STR_NONE);
+	text = str_dup(buf_view(&b));
+	buf_free(&b);
+	return text;
+}
+
+void room_commit_with(struct room *r, struct store_batch *b, struct iq *iq, struct xml *child)
+{
 	struct iq_held *held = NULL;
 
 	if (!b) {
 		if (iq)
-			iq_result(iq, NULL);
+			iq_result(iq, child);
 		return;
 	}
 	if (iq)
-		held = iq_hold(iq, NULL);
+		held = iq_hold(iq, text_of(child));
 	if (store_commit(r->core->env->store, r->core->shard, b, on_committed, held))
 		on_committed(r->core->shard, held, -ENOBUFS);
 }
@@ -254,6 +291,7 @@ void room_create(struct room *r, struct jid owner)
 	r->state = ROOM_LOCKED;
 	r->created_ms = clock_wall_ms();
 	room_set_affil(r, owner.full, AFFIL_OWNER, STR_NONE, STR_NONE);
+	versions_loaded(r);
 	r->lock.on_time = on_lock_time;
 	timer_set(&r->core->shard->loop, &r->lock, MUC_LOCK_MS);
 	/* A crash may have left words of a temporary room of this name. */
@@ -282,6 +320,10 @@ static void room_clear(struct room *r)
 		affil_free(r, value);
 	map_fini(&r->affils);
 	map_fini(&r->reserved);
+	versions_free(r);
+	hats_free(r);
+	talk_free(r);
+	avatar_free(r);
 	room_config_free(&r->cfg);
 	room_config_default(&r->cfg);
 	room_history_free(r);
@@ -513,6 +555,12 @@ static void load_item(struct room *r, const struct store_item *item)
 		load_config(r, item->value);
 	else if (str_is(item->kind, "room") && str_is(item->key, "subject"))
 		load_subject(r, item->value);
+	else if (str_is(item->kind, "room") && str_is(item->key, "affilfloor"))
+		str_u64(item->value, UINT64_MAX, &r->affil_floor);
+	else if (str_is(item->kind, "room") && str_is(item->key, "vcard"))
+		avatar_load(r, item->value);
+	else if (str_is(item->kind, "hat") || str_is(item->kind, "hatted"))
+		hats_load(r, item);
 }
 
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
@@ -529,6 +577,7 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 		room_clear(r);
 		run(r, NULL);
 	} else {
+		versions_loaded(r);
 		r->pages = 0;
 		ask_rows(r, UINT64_MAX);
 	}
@@ -541,6 +590,7 @@ static struct room *room_new(struct muc *m, struct jid jid)
 	r->muc = m;
 	r->core = m->core;
 	r->jid = jid_dup(jid_bare(jid));
+	list_init(&r->front);
 	room_config_default(&r->cfg);
 	map_put(&m->rooms, r->jid.full, r);
 	metric_add(M_ROOMS_LIVE, 1);
@@ -549,7 +599,7 @@ static struct room *room_new(struct muc *m, struct jid jid)
 
 static struct room *load(struct muc *m, struct jid jid)
 {
-	struct store_range range = { .limit = MUC_AFFILS_MAX + 16 };
+	struct store_range range = { .limit = MUC_ROWS_MAX };
 	struct room *r;
 	char *name;
 

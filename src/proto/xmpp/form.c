@@ -37,6 +37,11 @@ struct str form_value(struct arena *a, const struct xml *form, const char *var)
 	return xml_child_text(a, field_find(form, var), "value", NULL);
 }
 
+struct xml *form_values(const struct xml *form, const char *var)
+{
+	return xml_child(field_find(form, var), "value", NULL);
+}
+
 bool form_has(const struct xml *form, const char *var)
 {
 	return field_find(form, var);

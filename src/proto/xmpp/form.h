@@ -8,6 +8,8 @@
 /* The first <x xmlns='jabber:x:data'> child of el with the given type ("submit", NULL: any) and, unless NULL, FORM_TYPE. */
 struct xml *form_find(const struct xml *el, const char *type, const char *form_type);
 struct str form_value(struct arena *a, const struct xml *form, const char *var);	/* first value; STR_NONE when absent */
+/* The first <value/> of a field (xml_next_same leads on), or NULL. */
+struct xml *form_values(const struct xml *form, const char *var);
 bool form_has(const struct xml *form, const char *var);
 /* Reads a boolean field. Returns 0; -ENOENT absent; -EBADMSG. */
 int form_bool(struct arena *a, const struct xml *form, const char *var, bool *out);

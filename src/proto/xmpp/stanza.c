@@ -147,6 +147,13 @@ static const struct mark {
 	{ "received", NS_MARKERS, SF_MARKER },
 	{ "acknowledged", NS_MARKERS, SF_MARKER },
 	{ "x", NS_MUC_USER, SF_MUC_USER },
+	{ "retract", NS_RETRACT, SF_PAYLOAD | SF_RETRACT },
+	{ "ephemeral", NS_EPHEMERAL, SF_EPHEMERAL },
+	{ "replace", NS_CORRECT, SF_PAYLOAD | SF_CORRECTS },
+	{ "encrypted", NS_OMEMO, SF_PAYLOAD | SF_ENCRYPTED },
+	{ "encrypted", NS_OMEMO_LEGACY, SF_PAYLOAD | SF_ENCRYPTED },
+	{ "openpgp", NS_OPENPGP, SF_PAYLOAD | SF_ENCRYPTED },
+	{ NULL, NS_FALLBACK, NEUTRAL },
 	{ NULL, NS_SID, NEUTRAL },
 	{ NULL, NS_DELAY, NEUTRAL },
 };

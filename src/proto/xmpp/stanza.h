@@ -37,6 +37,10 @@ enum stanza_flag {
 	SF_MUC_USER = 1 << 11,	 /* muc#user x: invitation or private message of a room */
 	SF_PAYLOAD = 1 << 12,	 /* any child besides the above that is worth keeping (reactions, retractions, encrypted, markable...) */
 	SF_CARBON = 1 << 13,	 /* is itself a carbon */
+	SF_RETRACT = 1 << 14,	 /* XEP-0424 */
+	SF_EPHEMERAL = 1 << 15,	 /* XEP-0466 */
+	SF_CORRECTS = 1 << 16,	 /* XEP-0308 */
+	SF_ENCRYPTED = 1 << 17,	 /* content for the recipient's keys only (XEP-0384, XEP-0373) */
 };
 
 struct stanza {

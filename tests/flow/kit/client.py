@@ -367,6 +367,20 @@ class Client:
         if out.name == 'challenge':
             self.send('<response xmlns="%s">%s</response>' % (SASL2, auth.b64(answer(auth.unb64(out.text)))))
             out = self._sasl_step(SASL2)
+        if out.name == 'continue' and check:
+            check(auth.unb64(out.textof('additional-data')))
+        return self._sasl2_end(out, check)
+
+    def task(self, name, payload=''):
+        """XEP-0388 §2.6.3: chooses a task. Returns the answer."""
+        self.send('<next xmlns="%s" task="%s">%s</next>' % (SASL2, name, payload))
+        return self._sasl2_end(self._sasl_step(SASL2))
+
+    def task_data(self, payload):
+        self.send('<task-data xmlns="%s">%s</task-data>' % (SASL2, payload))
+        return self._sasl2_end(self._sasl_step(SASL2))
+
+    def _sasl2_end(self, out, check=None):
         if out.name == 'success':
             if check:
                 check(auth.unb64(out.textof('additional-data')))

@@ -34,6 +34,8 @@ export const en = {
     password: "Password",
     showPassword: "Show password",
     hidePassword: "Hide password",
+    code: "Code",
+    codeHint: "From your authenticator application, or one of your recovery codes.",
     createAccount: "Create account",
     creating: "Creating your account…",
     noAccount: "New here?",
@@ -63,6 +65,8 @@ export const en = {
   },
   errors: {
     "not-authorized": "Name and password do not match. Check both and try again.",
+    "wrong-code": "This code is wrong, or it was used before. Wait for the next one and try again.",
+    "code-needed": "Type the code of your second factor.",
     "bad-name": "This name cannot be used. Letters, digits, dots and dashes are fine; spaces are not.",
     "weak-password": "This password is too easy to guess. Use a longer one.",
     exists: "Somebody already has this name. Choose another one.",

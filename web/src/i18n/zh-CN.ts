@@ -34,6 +34,8 @@ export const zhCN: Dictionary = {
     password: "密码",
     showPassword: "显示密码",
     hidePassword: "隐藏密码",
+    code: "验证码",
+    codeHint: "来自您的身份验证器应用，或使用一个恢复码。",
     createAccount: "创建账号",
     creating: "正在创建账号…",
     noAccount: "第一次来？",
@@ -63,6 +65,8 @@ export const zhCN: Dictionary = {
   },
   errors: {
     "not-authorized": "用户名与密码不匹配，请检查后重试。",
+    "wrong-code": "验证码错误或已使用过。请等待下一个验证码后重试。",
+    "code-needed": "请输入第二重验证的验证码。",
     "bad-name": "不能使用这个名字。可用字母、数字、点和短横线，不能有空格。",
     "weak-password": "密码太容易被猜到，请用更长的密码。",
     exists: "这个名字已被使用，请换一个。",

@@ -187,20 +187,25 @@ function onRefused(reason: string): void {
   // Here no password was typed: it is the token that no longer counts.
   setEndedBecause(reason === "not-authorized" ? "credentials-expired" : reason);
   if (reason !== "conflict") void leave(false);
+  signedInAgain?.();
 }
 
 let signingIn: ((outcome: ConnectionState) => void) | undefined;
 
-/** Signs in with a name or address. Resolves to "" or to the reason of the refusal. */
-export async function signIn(name: string, secret: string): Promise<string> {
+/**
+ * Signs in with a name or address; code is that of the second factor. Resolves to "" or to the reason of the refusal, "code-needed"
+ * and "wrong-code" among them. When it is "", this device can come back: the token is saved.
+ */
+export async function signIn(name: string, secret: string, code?: string): Promise<string> {
   const jid = jidFromInput(name, server()?.domain ?? location.hostname);
   if (jid === undefined) return "bad-name";
   password = secret;
   const outcome = new Promise<ConnectionState>((resolve) => (signingIn = resolve));
-  await start(jid, { kind: "password", password: secret });
+  await start(jid, { kind: "password", password: secret, code });
   const result = await outcome;
   if (result.at === "online") {
     signingIn = undefined;
+    await tokenSaved;
     setSignedIn(true);
     return "";
   }

@@ -13,14 +13,19 @@ export function SignInForm(props: { readonly done?: () => void }) {
   const [name, setName] = createSignal("");
   const [password, setPassword] = createSignal("");
   const [busy, setBusy] = createSignal(false);
-  const [problem, setProblem] = createSignal(endedBecause());
+  const [code, setCode] = createSignal("");
+  // A second factor: known only after the password, then asked for in the same form.
+  const [codeAsked, setCodeAsked] = createSignal(endedBecause() === "code-needed");
+  const [problem, setProblem] = createSignal(codeAsked() ? "" : endedBecause());
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     setBusy(true);
     setProblem("");
-    const reason = await signIn(name(), password());
+    const reason = await signIn(name(), password(), codeAsked() ? code() : undefined);
     setBusy(false);
-    setProblem(reason);
+    if (reason === "code-needed" || reason === "wrong-code") setCodeAsked(true);
+    if (reason === "wrong-code") setCode("");
+    setProblem(reason === "code-needed" ? "" : reason);
     if (reason === "") props.done?.();
   };
   return (
@@ -30,6 +35,10 @@ export function SignInForm(props: { readonly done?: () => void }) {
         hint={t().door.nameHint(server()?.domain ?? "")} />
       <PasswordField label={t().door.password} value={password()} onInput={setPassword} autocomplete="current-password" required
         showLabel={t().door.showPassword} hideLabel={t().door.hidePassword} />
+      <Show when={codeAsked()}>
+        <Field label={t().door.code} hint={t().door.codeHint} value={code()} onInput={setCode} autocomplete="one-time-code" verbatim
+          required autofocus maxLength={64} />
+      </Show>
       <Problem text={problem() === "" ? undefined : errorText(problem())} />
       <Button submit wide busy={busy()}>{busy() ? t().door.signingIn : t().door.signIn}</Button>
     </form>

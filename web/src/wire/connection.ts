@@ -239,7 +239,7 @@ export class Connection {
     if (result.token) {
       this.#credentials = { kind: "token", token: result.token.token };
       events.onToken(result.token.token, result.token.expiry);
-    }
+    } else if (this.#credentials?.kind === "password") this.#credentials = { ...this.#credentials, code: undefined };
     this.#attempt = 0;
     this.#online = true;
     this.#askedForAck = false;

@@ -3,6 +3,7 @@
 // stream management resumed or enabled inline (XEP-0198 §9). Steps only; the connection owns the socket.
 
 import { fromBase64, toBase64 } from "./bytes";
+import type { Bytes } from "./bytes";
 import { NS } from "./ns";
 import { HashedToken, passwordMechanism, SaslError, TOKEN_MECHANISM } from "./sasl";
 import type { Mechanism } from "./sasl";
@@ -10,7 +11,7 @@ import { el, textEl } from "./xml";
 import type { El } from "./xml";
 
 export type Credentials =
-  | { readonly kind: "password"; readonly password: string }
+  | { readonly kind: "password"; readonly password: string; readonly code?: string }
   | { readonly kind: "token"; readonly token: string };
 
 export interface LoginRequest {
@@ -33,7 +34,10 @@ export interface LoginResult {
   readonly enabled?: { readonly id: string | undefined };
 }
 
-/** The server said no. `condition` is from RFC 6120 §6.5, or "no-mechanism" when nothing common exists. */
+/**
+ * The server said no. `condition` is from RFC 6120 §6.5; "no-mechanism" when nothing common exists; "code-needed", "wrong-code" and
+ * "rate-limited" where the account has a second factor.
+ */
 export class AuthError extends Error {
   override readonly name = "AuthError";
   constructor(
@@ -49,7 +53,14 @@ export interface Channel {
   next(): Promise<El>;
 }
 
-function chooseMechanism(features: El | undefined, req: LoginRequest): Mechanism {
+/** XEP-0474 §5.1: what the server says in its challenge, hashed, that it offered. */
+function advertised(features: El | undefined, bindings: El | undefined): string {
+  const mechanisms = features?.els("mechanism").map((m) => m.text) ?? [];
+  const types = bindings?.els("channel-binding").map((b) => b.attr("type") ?? "");
+  return mechanisms.sort().join("\x1e") + (types ? `\x1f${types.sort().join("\x1e")}` : "");
+}
+
+function chooseMechanism(features: El | undefined, bindings: El | undefined, req: LoginRequest): Mechanism {
   const offered = features?.els("mechanism").map((m) => m.text) ?? [];
   if (req.credentials.kind === "token") {
     const fast = features?.child("inline")?.child("fast", NS.fast);
@@ -57,7 +68,7 @@ function chooseMechanism(features: El | undefined, req: LoginRequest): Mechanism
     if (!tokens.includes(TOKEN_MECHANISM)) throw new AuthError("no-mechanism");
     return new HashedToken(req.user, req.credentials.token);
   }
-  const mechanism = passwordMechanism(offered, req.user, req.credentials.password);
+  const mechanism = passwordMechanism(offered, req.user, req.credentials.password, advertised(features, bindings));
   if (!mechanism) throw new AuthError("no-mechanism");
   return mechanism;
 }
@@ -82,10 +93,28 @@ function requestFor(features: El, mechanism: Mechanism, first: Uint8Array, req: 
   );
 }
 
-function readFailure(node: El): AuthError {
-  const condition = node.els().find((e) => e.ns === NS.sasl && e.name !== "text");
+const AFTER_CODE: Readonly<Record<string, string>> = { "not-authorized": "wrong-code", "temporary-auth-failure": "rate-limited" };
+
+/** afterCode: the password was right, it is the code that was refused. */
+function readFailure(node: El, afterCode: boolean): AuthError {
+  const name = node.els().find((e) => e.ns === NS.sasl && e.name !== "text")?.name ?? "not-authorized";
   const text = node.els("text")[0]?.text ?? "";
-  return new AuthError(condition?.name ?? "not-authorized", text);
+  return new AuthError((afterCode ? AFTER_CODE[name] : undefined) ?? name, text);
+}
+
+function dataOf(node: El): Bytes | undefined {
+  const data = node.textOf("additional-data");
+  return data === undefined ? undefined : fromBase64(data);
+}
+
+/** The answer to <continue/>: the code that the person typed, of the application or from the paper. */
+function nextTask(node: El, req: LoginRequest): El {
+  const offered = node.child("tasks")?.els("task").map((t) => t.text) ?? [];
+  const code = req.credentials.kind === "password" ? (req.credentials.code ?? "").trim() : "";
+  const task = /^\d{3} ?\d{3}$/.test(code) ? "TOTP" : "RECOVERY-CODE";
+  if (code === "" && offered.includes("TOTP")) throw new AuthError("code-needed");
+  if (!offered.includes(task)) throw new AuthError("no-mechanism");
+  return el("next", NS.sasl2, { task }, textEl("code", code, NS.secondFactor));
 }
 
 function readSuccess(node: El): LoginResult {
@@ -107,18 +136,22 @@ function readSuccess(node: El): LoginResult {
 export async function login(channel: Channel, streamFeatures: El, req: LoginRequest): Promise<LoginResult> {
   const features = streamFeatures.child("authentication", NS.sasl2);
   if (!features) throw new AuthError("no-mechanism");
-  const mechanism = chooseMechanism(features, req);
+  const mechanism = chooseMechanism(features, streamFeatures.child("sasl-channel-binding", NS.saslCb), req);
   channel.send(requestFor(features, mechanism, await mechanism.start(), req));
+  let asked = false;
   for (;;) {
     const node = await channel.next();
-    if (node.is("challenge", NS.sasl2)) {
+    if (node.is("continue", NS.sasl2) && !asked) {
+      asked = true;
+      await mechanism.finish(dataOf(node));
+      channel.send(nextTask(node, req));
+    } else if (node.is("challenge", NS.sasl2)) {
       channel.send(textEl("response", toBase64(await mechanism.respond(fromBase64(node.text))), NS.sasl2));
     } else if (node.is("success", NS.sasl2)) {
-      const data = node.textOf("additional-data");
-      await mechanism.finish(data === undefined ? undefined : fromBase64(data));
+      if (!asked) await mechanism.finish(dataOf(node));
       return readSuccess(node);
     } else if (node.is("failure", NS.sasl2)) {
-      throw readFailure(node);
+      throw readFailure(node, asked);
     } else {
       throw new SaslError(`unexpected <${node.name}/> while signing in`);
     }

@@ -9,6 +9,8 @@ export const NS = {
   stanzas: "urn:ietf:params:xml:ns:xmpp-stanzas",
   sasl: "urn:ietf:params:xml:ns:xmpp-sasl",
   sasl2: "urn:xmpp:sasl:2",
+  saslCb: "urn:xmpp:sasl-cb:0",
+  secondFactor: "urn:anser:second-factor:0",
   bind2: "urn:xmpp:bind:0",
   fast: "urn:xmpp:fast:0",
   sm: "urn:xmpp:sm:3",

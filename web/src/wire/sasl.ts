@@ -38,9 +38,17 @@ const SCRAM: readonly (readonly [string, Hash])[] = [
 ];
 
 /** The best password mechanism that both sides know, or undefined. */
-export function passwordMechanism(offered: readonly string[], user: string, password: string): Mechanism | undefined {
+export function passwordMechanism(
+  offered: readonly string[], user: string, password: string, advertised?: string,
+): Mechanism | undefined {
   const found = SCRAM.find(([name]) => offered.includes(name));
-  return found && new Scram(found[0], found[1], user, password);
+  return found && new Scram(found[0], found[1], user, password, { advertised });
+}
+
+export interface ScramOptions {
+  readonly nonce?: string;
+  /** XEP-0474: what the server seemed to offer; where its challenge tells another list, somebody changed it on the way. */
+  readonly advertised?: string;
 }
 
 function fields(message: string): Map<string, string> {
@@ -49,6 +57,8 @@ function fields(message: string): Map<string, string> {
 
 export class Scram implements Mechanism {
   readonly #bareFirst: string;
+  readonly #nonce: string;
+  readonly #advertised: string | undefined;
   #serverKeyProof: Bytes | undefined;
 
   constructor(
@@ -56,10 +66,12 @@ export class Scram implements Mechanism {
     private readonly hash: Hash,
     user: string,
     private readonly password: string,
-    private readonly nonce = randomId(24),
+    options: ScramOptions = {},
   ) {
+    this.#nonce = options.nonce ?? randomId(24);
+    this.#advertised = options.advertised;
     const escaped = saslPrep(user).replace(/=/g, "=3D").replace(/,/g, "=2C");
-    this.#bareFirst = `n=${escaped},r=${nonce}`;
+    this.#bareFirst = `n=${escaped},r=${this.#nonce}`;
   }
 
   start(): Promise<Bytes> {
@@ -72,7 +84,8 @@ export class Scram implements Mechanism {
     const nonce = f.get("r") ?? "";
     const iterations = Number(f.get("i"));
     if (f.has("m")) throw new SaslError("unknown extension");
-    if (!nonce.startsWith(this.nonce) || nonce.length <= this.nonce.length) throw new SaslError("nonce changed");
+    if (!nonce.startsWith(this.#nonce) || nonce.length <= this.#nonce.length) throw new SaslError("nonce changed");
+    await this.#checkAdvertised(f.get("h"));
     if (!(iterations >= ITERATIONS_MIN && iterations <= ITERATIONS_MAX)) throw new SaslError("bad iteration count");
     const salted = await pbkdf2(this.hash, utf8(saslPrep(this.password)), fromBase64(f.get("s") ?? ""), iterations);
     const withoutProof = `c=biws,r=${nonce}`;
@@ -82,6 +95,11 @@ export class Scram implements Mechanism {
     const proof = clientKey.map((b, i) => b ^ (signature[i] ?? 0));
     this.#serverKeyProof = await hmac(this.hash, await hmac(this.hash, salted, utf8("Server Key")), authMessage);
     return utf8(`${withoutProof},p=${toBase64(proof)}`);
+  }
+
+  async #checkAdvertised(told: string | undefined): Promise<void> {
+    if (told === undefined || this.#advertised === undefined) return;
+    if (toBase64(await digest(this.hash, utf8(this.#advertised))) !== told) throw new SaslError("offered mechanisms changed");
   }
 
   finish(data: Bytes | undefined): Promise<void> {

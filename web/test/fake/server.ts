@@ -20,6 +20,8 @@ interface Item { subscription: string; name: string; ask: boolean }
 interface Archived { id: string; with: string; at: string; node: El }
 interface Account {
   password: string; roster: Map<string, Item>; archive: Archived[]; vcard: El; storage: El | undefined; tokens: Set<string>; blocked: Set<string>;
+  /** What the second factor wants; undefined: it is off. */
+  code?: string;
 }
 interface Room { name: string; subject: string; occupants: Map<string, Session>; affiliations: Map<string, string>; archive: Archived[] }
 
@@ -39,6 +41,7 @@ export class Session {
   presence: El | undefined;
   scram: { first: string; nonce: string; salt: Buffer } | undefined;
   wish: El | undefined;
+  proved = false;
 
   raw(node: El): void {
     if (this.socket?.readyState === 1) this.socket.send(node.toString());
@@ -61,6 +64,8 @@ export class FakeServer {
   onMessage: (node: El) => boolean = () => true;
   /** Sees each request before it is answered. */
   onRequest: (session: Session, iq: El) => void = () => undefined;
+  /** Every task of SASL2 that was chosen. */
+  readonly tasks: string[] = [];
   /** Every message body that was taken, in order. */
   readonly taken: string[] = [];
   readonly setupCode = "first";
@@ -139,6 +144,8 @@ export class FakeServer {
       this.#end(session);
     } else if (node.is("authenticate", NS.sasl2)) {
       return this.#authenticate(session, node);
+    } else if (node.is("next", NS.sasl2)) {
+      return this.#task(session, node);
     } else if (node.is("response", NS.sasl2)) {
       return this.#scramFinal(session, node);
     } else if (node.is("r", NS.sm)) {
@@ -204,15 +211,26 @@ export class FakeServer {
     const proof = Buffer.from(clientKey.map((b, i) => b ^ (signature[i] ?? 0))).toString("base64");
     if (/,p=(.*)$/.exec(final)?.[1] !== proof) return this.#failure(session);
     const verifier = `v=${hmac(hmac(salted, "Server Key"), auth).toString("base64")}`;
-    return this.#success(session, Buffer.from(verifier));
+    if (!account.code) return this.#success(session, Buffer.from(verifier));
+    const tasks = el("tasks", "", {}, textEl("task", "TOTP"), textEl("task", "RECOVERY-CODE"));
+    session.raw(el("continue", NS.sasl2, {}, textEl("additional-data", Buffer.from(verifier).toString("base64")), tasks));
+    session.proved = true;
+    return undefined;
   }
 
-  #success(session: Session, data: Buffer): Session {
+  #task(session: Session, node: El): Session | undefined {
+    const account = this.accounts.get(session.user);
+    const code = node.child("code", NS.secondFactor)?.text;
+    this.tasks.push(node.attr("task") ?? "");
+    return session.proved && account?.code === code ? this.#success(session) : this.#failure(session);
+  }
+
+  #success(session: Session, data?: Buffer): Session {
     const account = this.accounts.get(session.user);
     const wish = session.wish;
     const resume = wish?.child("resume", NS.sm);
     const old = [...this.sessions].find((s) => s.smId !== "" && s.smId === resume?.attr("previd") && s.user === session.user);
-    const parts: El[] = [textEl("additional-data", data.toString("base64"))];
+    const parts: El[] = data ? [textEl("additional-data", data.toString("base64"))] : [];
     if (wish?.child("request-token", NS.fast)) {
       const token = randomBytes(12).toString("base64");
       account?.tokens.add(token);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Failed sign-ins: hash tables of token buckets with atomic cells; two names that share a cell share a bucket. */
-#include "xmpp/throttle.h"
+#include "core/throttle.h"
 
 #include <stdatomic.h>
 
@@ -12,6 +12,7 @@ static const struct {
 } rules[THROTTLE_KINDS] = {
 	[THROTTLE_ADDRESS] = { 20, 5000 },
 	[THROTTLE_ACCOUNT] = { 100, 2000 },
+	[THROTTLE_CODE] = { 10, 300000 }, /* 288 a day of 333,333 for three valid codes */
 };
 
 /* The moment (monotonic ms) at which the bucket is full again: one word says all. */
@@ -44,5 +45,15 @@ void throttle_failed(enum throttle_kind kind, struct str who)
 		next = (old > now ? old : now) + rules[kind].refill_ms;
 		if (next > max)
 			next = max;
+	} while (!atomic_compare_exchange_weak_explicit(at, &old, next, memory_order_relaxed, memory_order_relaxed));
+}
+
+void throttle_forgive(enum throttle_kind kind, struct str who)
+{
+	_Atomic uint64_t *at = cell(kind, who);
+	uint64_t old = atomic_load_explicit(at, memory_order_relaxed), next;
+
+	do {
+		next = old > rules[kind].refill_ms ? old - rules[kind].refill_ms : 0;
 	} while (!atomic_compare_exchange_weak_explicit(at, &old, next, memory_order_relaxed, memory_order_relaxed));
 }
