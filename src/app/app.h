@@ -24,7 +24,8 @@ struct app {
 	struct accounts accounts; /* of the main host */
 	struct hosts hosts;
 	struct tls_ctx *tls;
-	struct listener *c2s, *c2s_tls, *https; /* bound, not yet accepting; NULL: off */
+	struct components *components;
+	struct listener *c2s, *c2s_tls, *https, *component; /* bound, not yet accepting; NULL: off */
 	struct admin admin;			/* wiring fills admin.hooks */
 	struct wiring *wiring;
 };

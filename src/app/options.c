@@ -2,6 +2,7 @@
 /* Options of the process as a whole, and those of the features with them. */
 #include "app/options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,8 @@ const struct option app_options[] = {
 	{ "listen.c2s_tls", OPT_STRING, "*:5223", 0, 0, NULL, "ADDRESS:PORT for XMPP clients with direct TLS; empty is off." },
 	{ "listen.https", OPT_STRING, "*:8443", 0, 0, NULL,
 		"ADDRESS:PORT for the web client, WebSocket, uploads and API; empty is off." },
+	{ "listen.component", OPT_STRING, "", 0, 0, NULL,
+		"ADDRESS:PORT for components (XEP-0114), without TLS: keep it on this machine, as 127.0.0.1:5347; empty is off." },
 	{ "listen.s2s", OPT_STRING, "", 0, 0, NULL,
 		"ADDRESS:PORT for other servers. Federation is not in this release: nothing listens there yet." },
 	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,
@@ -48,6 +51,13 @@ const struct option app_options[] = {
 		"Everybody may read /metrics; otherwise only this machine (loopback addresses)." },
 	{ "web.public_url", OPT_STRING, "", 0, 0, NULL,
 		"https://HOST[:PORT] where browsers reach this server; empty derives it from domain and listen.https." },
+	{ "web.addresses", OPT_STRING, "", 0, 0, NULL,
+		"IP addresses under which the internet reaches this server, with spaces between: host-meta.json tells them (XEP-0487)." },
+	{ "bosh.enabled", OPT_BOOL, "true", 0, 0, NULL, "XMPP over HTTP requests (BOSH) at /http-bind of listen.https." },
+	{ "bosh.origins", OPT_STRING, "*", 0, 0, NULL,
+		"Origins (https://HOST) whose pages may use BOSH in browsers, with spaces between; * is every one, empty is the server's own." },
+	{ "bosh.inactivity", OPT_TIME, "60s", 1000, 600000, NULL,
+		"How long a BOSH client may leave no request open; then its session waits to be resumed, or ends." },
 	{ "fetch.allow_private", OPT_BOOL, "false", 0, 0, NULL,
 		"Let the server ask push services and hooks at loopback and private addresses." },
 	{ "fetch.ca", OPT_STRING, "", 0, 0, NULL, "PEM file with more authorities that such services may be certified by." },
@@ -89,6 +99,24 @@ static bool are_uris(const char *words)
 	return true;
 }
 
+static bool are_addresses(const char *list)
+{
+	struct str rest = str_of(list);
+	unsigned char bytes[16];
+	char text[INET6_ADDRSTRLEN];
+
+	while (rest.n) {
+		struct str one = str_cut(rest, ' ', &rest);
+
+		if (one.n >= sizeof(text))
+			return false;
+		snprintf(text, sizeof(text), "%.*s", STR_ARG(one));
+		if (one.n && inet_pton(AF_INET, text, bytes) != 1 && inet_pton(AF_INET6, text, bytes) != 1)
+			return false;
+	}
+	return true;
+}
+
 static const char *const uri_options[] = {
 	"contact.abuse", "contact.admin", "contact.feedback", "contact.sales", "contact.security", "contact.status", "contact.support",
 	"contact.outage",
@@ -108,6 +136,8 @@ int options_check(const struct config *c, char *err, size_t err_n)
 		return refuse(err, err_n, "server.domain must not be empty");
 	if (!config_str(c, "tls.certificate")[0] != !config_str(c, "tls.key")[0])
 		return refuse(err, err_n, "tls.certificate and tls.key go together: set both or none");
+	if (!are_addresses(config_str(c, "web.addresses")))
+		return refuse(err, err_n, "web.addresses must be IP addresses with spaces between");
 	if (url[0] && (strncmp(url, "https://", 8) != 0 || !url[8] || url[strlen(url) - 1] == '/'))
 		return refuse(err, err_n, "web.public_url must be https://HOST or https://HOST:PORT, without a / at its end");
 	return 0;

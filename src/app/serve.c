@@ -19,6 +19,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/component.h"
+#include "proto/xmpp/jid.h"
+#include "features/features.h"
 #include "core/archive_text.h"
 
 enum { SENTENCE_MAX = 600, STOP_MS = 8000 /* for sessions to end */, STOP_SECONDS_MAX = 10 /* for everything */, READERS = 2 };
@@ -121,20 +124,27 @@ static int open_listeners(struct server *sv)
 		status = open_listener(sv, "listen.c2s_tls", &app->c2s_tls);
 	if (!status)
 		status = open_listener(sv, "listen.https", &app->https);
+	if (!status)
+		status = open_listener(sv, "listen.component", &app->component);
 	return status;
 }
 
 static void web_url(struct app *app)
 {
 	const char *given = config_str(app->config, "web.public_url");
+	struct str name = app->accounts.domain;
 	int port = app->https ? listener_port(app->https) : 443;
+	struct arena a;
 
+	arena_init(&a);
+	jid_domain_to_ascii(&a, name, &name);
 	if (given[0])
 		snprintf(app->web_url, sizeof(app->web_url), "%.500s", given);
 	else if (port == 443)
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(app->accounts.domain));
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(name));
 	else
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(app->accounts.domain), port);
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(name), port);
+	arena_fini(&a);
 }
 
 static int open_shards(struct server *sv)
@@ -164,6 +174,14 @@ static int open_socket(struct server *sv)
 	return admin_socket_open(app->data_dir, &sv->socket, sv->err, sizeof(sv->err));
 }
 
+static int open_components(struct server *sv)
+{
+	struct app *app = &sv->app;
+	int status = components_new(app->config, &app->components, sv->err, sizeof(sv->err));
+
+	return status ? status : components_place(app->components, &app->hosts, &app->shards, features, sv->err, sizeof(sv->err));
+}
+
 static int start(struct server *sv)
 {
 	int status = wiring_start(&sv->app);
@@ -176,7 +194,7 @@ static int start(struct server *sv)
 }
 
 static int (*const steps[])(struct server *sv) = {
-	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, start,
+	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, open_components, start,
 };
 
 /* What start opened, in reverse; takes a half-opened server. */
@@ -188,6 +206,7 @@ static void close_all(struct server *sv)
 	listener_free(app->c2s);
 	listener_free(app->c2s_tls);
 	listener_free(app->https);
+	listener_free(app->component);
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
@@ -197,6 +216,7 @@ static void close_all(struct server *sv)
 		config_free(sv->newer[i]);
 	free(sv->newer);
 	hosts_fini(&app->hosts);
+	components_free(app->components);
 	config_free(sv->first_config);
 	free(sv);
 }
@@ -227,6 +247,7 @@ static void greet(struct server *sv)
 	greet_address(&out, app->config, "listen.c2s", app->c2s);
 	greet_address(&out, app->config, "listen.c2s_tls", app->c2s_tls);
 	greet_address(&out, app->config, "listen.https", app->https);
+	greet_address(&out, app->config, "listen.component", app->component);
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	fflush(stdout);
@@ -242,7 +263,8 @@ static void greet(struct server *sv)
 
 static void warn_unchanged(const struct config *old, const struct config *new)
 {
-	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "store.backend", "web.public_url" };
+	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "store.backend", "web.public_url",
+		"components.secrets", "components.privileges", "components.delegations" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(config_str(old, fixed[i]), config_str(new, fixed[i])) != 0)

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "core/component.h"
 #include "proto/xmpp/jid.h"
 
 enum { SENTENCE_MAX = 600, NAME_MAX_BYTES = 100 };
@@ -62,6 +63,15 @@ static int check_hosts(const struct config *c, char *err, size_t err_n)
 	return n < 0 ? n : 0;
 }
 
+static int check_components(const struct config *c, char *err, size_t err_n)
+{
+	struct components *cs = NULL;
+	int status = components_new(c, &cs, err, err_n);
+
+	components_free(cs);
+	return status;
+}
+
 struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 {
 	struct config *c = options_new();
@@ -77,6 +87,8 @@ struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 		status = normalise_domain(c, err, err_n);
 	if (!status)
 		status = check_hosts(c, err, err_n);
+	if (!status)
+		status = check_components(c, err, err_n);
 	if (status) {
 		config_free(c);
 		return NULL;

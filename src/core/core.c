@@ -9,11 +9,15 @@
 #include "base/mem.h"
 #include "core/ask.h"
 #include "core/command.h"
+#include "core/caps.h"
+#include "core/component.h"
+#include "core/delegation.h"
 #include "core/ephemeral.h"
 #include "core/feature.h"
 #include "core/report.h"
 #include "core/session.h"
 #include "core/user.h"
+#include "core/retention.h"
 
 #define ARCHIVE_EPOCH_MS 1577836800000ull /* 2020-01-01 */
 enum { ID_COUNT_BITS = 15, ID_SHARD_BITS = 6, ID_TIME_SHIFT = ID_COUNT_BITS + ID_SHARD_BITS };
@@ -55,6 +59,13 @@ static id_t64 *sessions_of(struct core *c, size_t *out_n)
 	return (id_t64 *)(void *)ids.p;
 }
 
+void core_goodbye(struct core *c)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && (*f)->service->goodbye)
+			(*f)->service->goodbye(c);
+}
+
 void core_shutdown(struct core *c)
 {
 	struct session *s;
@@ -83,8 +94,11 @@ void core_free(struct core *c)
 	asks_free(c);
 	commands_free(c);
 	reports_free(c);
+	caps_free(c);
+	delegation_free(c);
 	receipts_flush(c);
 	ephemeral_free(c);
+	retention_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
 	for (const struct feature *const *f = c->env->features; *f; f++)
@@ -97,7 +111,7 @@ void core_free(struct core *c)
 
 bool core_is_local(const struct core *c, struct str domain)
 {
-	return core_host(c, domain) || core_service(c, domain);
+	return core_host(c, domain) || core_service(c, domain) || core_component(c, domain);
 }
 
 struct host *core_host(const struct core *c, struct str domain)

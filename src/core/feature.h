@@ -5,12 +5,16 @@
 
 #include "core/iq.h"
 
+struct contact;
+
 /* A host of its own such as conference.DOMAIN. Stanzas run in the shard that owns the bare `to`. */
 struct service {
 	const char *label; /* "conference": the host is label.DOMAIN */
 	const char *category, *type, *name; /* disco identity */
 	/* Takes over the receipt in t (call transit_finish or pass it on). t->user is NULL. */
 	void (*stanza)(struct core *c, struct transit *t);
+	/* The server will close: all shards are told before any begins to close. */
+	void (*goodbye)(struct core *c);
 	/* Closing: the shard ends. */
 	void (*shutdown)(struct core *c);
 };
@@ -19,6 +23,11 @@ struct command_stage;
 
 struct spec {
 	const char *number, *version;
+};
+
+/* XEP-0030 §3.1; a list of them ends with category NULL. */
+struct disco_identity {
+	const char *category, *type, *name;
 };
 
 /* The way back to a stream that has no session yet. */
@@ -39,6 +48,7 @@ struct feature {
 	const struct spec *specs;	  /* ends with number NULL: docs/specs.md and the DOAP file */
 	const char *const *disco_server; /* features of the domain, NULL-terminated */
 	const char *const *disco_account; /* features of each account's bare JID */
+	const struct disco_identity *identities; /* of each account, beside account/registered; NULL: none */
 	const struct option *options;
 	const struct iq_route *iq;	  /* ends with ns NULL */
 	stage_fn *send[SEND_STAGES];
@@ -56,18 +66,26 @@ struct feature {
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
 	void (*on_unavailable)(struct session *s, struct stanza *st);
-	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
+	/* Available presence from a client, before it is broadcast or (with a `to`) directed: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
+	/* A contact's subscription changed and holds now. */
+	void (*on_contact)(struct user *u, struct contact *c);
 	/* Something has come that the user may not have seen: core/unseen.h. */
 	void (*on_unseen)(struct user *u, struct session *s, struct stanza *st);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
 	void (*user_free)(struct user *u);
-	/* Disco of an account or the server beyond features: NULL mostly. */
-	void (*disco_items)(struct core *c, struct xml *query, struct arena *a);
+	/* An account of this server was deleted; in its shard (user_gone). */
+	void (*account_gone)(struct core *c, struct str bare);
+	/* Disco of a node of an account that nobody else knows. Returns true when it answers. */
+	bool (*disco_node)(struct iq *iq);
+	/* Adds items of an account to the answer. Returns false when it has to read first: it dispatches the request anew then. */
+	bool (*disco_items)(struct iq *iq, struct xml *query);
+	/* Items of a host beside the services. */
+	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
 	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
 	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */

@@ -11,6 +11,8 @@ void presence_out(struct session *s, struct stanza *st);
 void presence_in(struct user *u, struct stanza *st);
 /* Presence from somebody is about to be delivered to the session: keeps its list of directed presence (RFC 6121 §4.6.1). */
 void presence_heard(struct session *s, const struct stanza *st);
+/* Broadcasts a changed form of the session's available presence. */
+void presence_renew(struct session *s, struct stanza *st);
 /* A session ends: unavailable presence to all who saw it. */
 void presence_session_gone(struct session *s);
 /* Presence of the user's available sessions to somebody who may see it (after a subscription was allowed). */

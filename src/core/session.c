@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/caps.h"
 #include "core/csi.h"
 #include "core/feature.h"
 #include "core/offline.h"
@@ -82,6 +83,7 @@ void session_end(struct session *s)
 	csi_end(s);
 	sm_give_back(s);
 	directed_free(s);
+	caps_gone(s);
 	blob_unref(s->presence);
 	free((void *)s->jid.full.p);
 	free(s);

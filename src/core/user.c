@@ -262,14 +262,37 @@ static void on_forget(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_FORGET = { .name = "user.forget", .handle = on_forget, .must_arrive = true };
 
-void user_forget(struct env *env, struct str bare)
+static void post_name(struct env *env, struct str bare, const struct mail_kind *kind)
 {
 	struct forget_mail *f = mem_alloc(sizeof(*f) + bare.n + 1);
 
-	f->mail.kind = &MAIL_FORGET;
+	f->mail.kind = kind;
 	memcpy(f->name, bare.p, bare.n);
 	f->name[bare.n] = '\0';
 	shard_post(shard_of(env->shards, bare), &f->mail);
+}
+
+void user_forget(struct env *env, struct str bare)
+{
+	post_name(env, bare, &MAIL_FORGET);
+}
+
+static void on_gone(struct shard *s, struct mail *m)
+{
+	struct forget_mail *f = container_of(m, struct forget_mail, mail);
+
+	for (const struct feature *const *v = s->core->env->features; v && *v; v++)
+		if ((*v)->account_gone)
+			(*v)->account_gone(s->core, str_of(f->name));
+	free(f);
+}
+
+static const struct mail_kind MAIL_GONE = { .name = "user.gone", .handle = on_gone, .must_arrive = true };
+
+void user_gone(struct env *env, struct str bare)
+{
+	user_forget(env, bare);
+	post_name(env, bare, &MAIL_GONE);
 }
 
 void user_session_added(struct user *u, struct session *s)

@@ -23,9 +23,12 @@ static void from_salted(struct scram_keys *k, const uint8_t *salted)
 
 void scram_keys_of_salted(enum hash_alg alg, uint32_t iterations, const uint8_t *salt, const uint8_t *salted, struct scram_keys *out)
 {
-	*out = (struct scram_keys){ .alg = alg, .iterations = iterations };
-	memcpy(out->salt, salt, SCRAM_SALT_BYTES);
-	from_salted(out, salted);
+	struct scram_keys k = { .alg = alg, .iterations = iterations };
+
+	memcpy(k.salt, salt, SCRAM_SALT_BYTES); /* which may lie in *out */
+	from_salted(&k, salted);
+	*out = k;
+	wipe(&k, sizeof(k));
 }
 
 void scram_keys_derive_like(const struct scram_keys *like, struct str password, struct scram_keys *out)
@@ -38,6 +41,7 @@ void scram_keys_derive_like(const struct scram_keys *like, struct str password, 
 	from_salted(&k, salted);
 	*out = k;
 	wipe(salted, sizeof(salted));
+	wipe(&k, sizeof(k));
 }
 
 void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out)

@@ -253,7 +253,7 @@ static void on_removed(struct shard *s, void *arg, int status)
 	} else {
 		log_info("account.removed", "account=%.*s by=owner", STR_ARG(who.full));
 		iq_result(iq, NULL);
-		user_forget(iq->core->env, who.full);
+		user_gone(iq->core->env, who.full);
 	}
 	iq_held_free(h);
 }

@@ -40,6 +40,7 @@ struct store_backend {
 	int (*get)(struct store_reader *r, struct str owner, struct str kind, struct str key, struct store_items *out);
 	int (*list)(struct store_reader *r, const struct store_range *range, struct store_items *out);
 	int (*query)(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
+	int (*owners)(struct store_reader *r, struct str cursor, uint32_t limit, struct store_items *out);
 	int (*backup)(struct store_reader *r, const char *dir); /* NULL: -ENOTSUP */
 };
 

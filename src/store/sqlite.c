@@ -49,7 +49,9 @@ static const char *const texts[SQL_N] = {
 	[SQL_DEL_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id=?2",
 	[SQL_DEL_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND peer=?3 AND id=?2",
 	[SQL_TRIM_LOG] = "DELETE FROM archive_log WHERE seq IN (SELECT seq FROM archive_owner WHERE owner=?1 AND id<?2)",
-	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE owner=?1 AND id<?2",
+	[SQL_TRIM_PEER] = "DELETE FROM archive_peer WHERE (owner,peer,id) IN (SELECT l.owner,l.peer,l.id FROM archive_owner o"
+			  " JOIN archive_log l ON l.seq=o.seq WHERE o.owner=?1 AND o.id<?2)",
+	[SQL_TRIM_PEERS] = "DELETE FROM archive_peer WHERE owner=?1",
 	[SQL_TRIM_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id<?2",
 #define OWNER " FROM archive_owner WHERE owner=?1 AND id BETWEEN ?2 AND ?3 AND seq<=?6"
 #define PEER(n) " FROM archive_peer WHERE owner=?1 AND peer=?" #n " AND id BETWEEN ?2 AND ?3 AND seq<=?6"
@@ -66,6 +68,8 @@ static const char *const texts[SQL_N] = {
 #undef PEER
 	[SQL_FIRST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id LIMIT 1",
 	[SQL_LAST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id DESC LIMIT 1",
+	[SQL_NEXT_OWNER] = "SELECT owner,id FROM archive_owner WHERE owner>?1 ORDER BY owner,id LIMIT 1",
+	[SQL_NAME_TEXT] = "SELECT name FROM name WHERE id=?1",
 };
 
 /* Result codes that mean something to the store; all others are -EIO. */
@@ -359,5 +363,5 @@ const struct store_backend store_sqlite = {
 	.open = db_open, .close = db_close,
 	.begin = begin, .apply = sqlite_apply, .commit = commit, .rollback = rollback, .tidy = tidy,
 	.reader_open = reader_open, .reader_close = reader_close,
-	.get = sqlite_get, .list = sqlite_list, .query = sqlite_query, .backup = sqlite_backup,
+	.get = sqlite_get, .list = sqlite_list, .query = sqlite_query, .owners = sqlite_owners, .backup = sqlite_backup,
 };

@@ -21,9 +21,9 @@ enum sql_id {
 	SQL_ITEM_PUT, SQL_ITEM_INSERT, SQL_ITEM_VALUE, SQL_ITEM_DEL, SQL_ITEM_DEL_OWNER, SQL_ITEM_DEL_KIND,
 	SQL_ITEM_DEL_PREFIX, SQL_ITEM_LIST, SQL_ITEM_LIST_ALL,
 	SQL_ARCHIVE_MERGED, SQL_ARCHIVE_SET_MERGED, SQL_LOG_ADD, SQL_LOG_TAIL, SQL_LOG_ROW,
-	SQL_INDEX_OWNER, SQL_INDEX_PEER, SQL_INDEX_FIND, SQL_LOG_PEER, SQL_LOG_SET, SQL_LOG_DEL, SQL_DEL_OWNER, SQL_DEL_PEER, SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_OWNER,
+	SQL_INDEX_OWNER, SQL_INDEX_PEER, SQL_INDEX_FIND, SQL_LOG_PEER, SQL_LOG_SET, SQL_LOG_DEL, SQL_DEL_OWNER, SQL_DEL_PEER, SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_PEERS, SQL_TRIM_OWNER,
 	SQL_WALK_UP, SQL_WALK_DOWN, SQL_WALK_PEER_UP, SQL_WALK_PEER_DOWN, SQL_WALK_PEERS_UP, SQL_WALK_PEERS_DOWN,
-	SQL_COUNT, SQL_COUNT_PEER, SQL_FIRST, SQL_LAST,
+	SQL_COUNT, SQL_COUNT_PEER, SQL_FIRST, SQL_LAST, SQL_NEXT_OWNER, SQL_NAME_TEXT,
 	SQL_N
 };
 
@@ -105,6 +105,9 @@ int sqlite_list(struct store_reader *r, const struct store_range *range, struct 
 
 /* ---- sqlite_query.c ---- */
 int sqlite_query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
+
+/* ---- sqlite_owners.c ---- */
+int sqlite_owners(struct store_reader *r, struct str cursor, uint32_t limit, struct store_items *out);
 
 /* ---- schema.c ---- */
 

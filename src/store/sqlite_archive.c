@@ -154,27 +154,6 @@ static void add_beyond(struct buf *out, const struct buf *rows, int64_t merged)
 			buf_put(out, &v[i], sizeof(v[i]));
 }
 
-/* All at once, rows of this transaction included. */
-static int merge_all(struct store_db *db)
-{
-	struct buf all = { 0 };
-	int rc = 0;
-
-	add_beyond(&all, &db->recent.rows, db->merged);
-	add_beyond(&all, &db->added, db->merged);
-	for (int i = 0; i < 2 && !rc && all.n; i++) {
-		size_t n = all.n / sizeof(struct recent_row);
-
-		qsort(all.p, n, sizeof(struct recent_row), indexes[i].order);
-		for (size_t k = 0; k < n && !rc; k++)
-			rc = index_row(db, indexes[i].add, &recent_rows(&all)[k]);
-	}
-	if (!rc && all.n)
-		rc = set_merged(db, db->next_seq - 1);
-	buf_free(&all);
-	return rc;
-}
-
 static size_t merge_n(const struct store_db *db)
 {
 	return db->merge.rows[0].n / sizeof(struct recent_row);
@@ -226,8 +205,6 @@ static int merge_some(struct store_db *db)
 	if (!n)
 		return 0;
 	last = recent_rows(&db->recent.rows)[n - 1].seq;
-	if (last <= db->merged)
-		return 0; /* a trim has done it all */
 	for (; steps && db->merge.at < 2 * n && !rc; steps--, db->merge.at++) {
 		int i = db->merge.at >= n;
 		const struct recent_row *row = &recent_rows(&db->merge.rows[i])[db->merge.at - (i ? n : 0)];
@@ -284,22 +261,50 @@ void archive_close(struct store_db *db)
 
 /* ---- removing ---- */
 
+/* The owner's rows of this list that are older go one by one. */
+static int trim_listed(struct store_db *db, const struct buf *rows, int64_t owner, uint64_t before_id)
+{
+	const struct recent_row *v = recent_rows(rows);
+	int rc = 0;
+
+	for (size_t i = 0; i < rows->n / sizeof(*v) && !rc; i++) {
+		sqlite3_stmt *st;
+
+		if (v[i].owner != owner || v[i].id >= before_id)
+			continue;
+		st = sql_get(&db->sql, SQL_LOG_DEL);
+		if (!st)
+			return sql_failed(&db->sql);
+		sqlite3_bind_int64(st, 1, v[i].seq);
+		rc = sql_run(&db->sql, st);
+		buf_put(&db->removed, &v[i], sizeof(v[i]));
+	}
+	return rc;
+}
+
 int sqlite_archive_trim(struct store_db *db, const struct store_op *op)
 {
-	static const enum sql_id steps[] = { SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_OWNER };
+	bool all = op->row.id == UINT64_MAX;
+	const enum sql_id steps[] = { all ? SQL_TRIM_PEERS : SQL_TRIM_PEER, SQL_TRIM_LOG, SQL_TRIM_OWNER };
 	int64_t owner = sqlite_name(db, op->owner, false);
+	struct buf recent = { 0 };
 	int rc;
 
 	if (owner <= 0)
 		return (int)owner;
-	rc = merge_all(db); /* so that the index tables know all rows */
+	recent_copy(&db->recent, owner, db->recent.merged, &recent);
+	rc = trim_listed(db, &recent, owner, op->row.id);
+	buf_free(&recent);
+	if (!rc)
+		rc = trim_listed(db, &db->added, owner, op->row.id);
 	for (int i = 0; i < 3 && !rc; i++) {
 		sqlite3_stmt *st = sql_get(&db->sql, steps[i]);
 
 		if (!st)
 			return sql_failed(&db->sql);
 		sqlite3_bind_int64(st, 1, owner);
-		sqlite3_bind_int64(st, 2, op->row.id > INT64_MAX ? INT64_MAX : (int64_t)op->row.id);
+		if (steps[i] != SQL_TRIM_PEERS)
+			sqlite3_bind_int64(st, 2, op->row.id > INT64_MAX ? INT64_MAX : (int64_t)op->row.id);
 		rc = sql_run(&db->sql, st);
 	}
 	return rc;

@@ -39,12 +39,12 @@ static void ops_pause(struct session *s, bool on)
 {
 	struct stream *st = s->link;
 
-	if (!st->conn || (!on && !st->pauses))
+	if ((!st->conn && !st->link->move) || (!on && !st->pauses))
 		return; /* the pause was of a link before this one */
 	st->pauses = (uint8_t)(on ? st->pauses + 1 : st->pauses - 1);
-	if (on)
+	if (st->conn && on)
 		conn_pause(st->conn);
-	else
+	else if (st->conn)
 		conn_resume(st->conn);
 	if (!on && !st->pauses)
 		stream_proceed(st);
@@ -54,6 +54,8 @@ static size_t ops_pending(struct session *s)
 {
 	struct stream *st = s->link;
 
+	if (st->link->pending)
+		return st->link->pending(st);
 	return st->conn ? conn_out_pending(st->conn) : 0;
 }
 

@@ -64,10 +64,10 @@ void sasl_fail(struct stream *st, const char *condition, const char *text)
 	const struct sasl_profile *p = st->auth->profile;
 
 	metric_add(M_LOGINS_FAILED, 1);
-	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
+	throttle_failed(THROTTLE_ADDRESS, stream_peer(st));
 	if (st->auth->name)
 		throttle_failed(THROTTLE_ACCOUNT, sasl_account(st));
-	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
+	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(stream_peer(st)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
 	p->failure(st, condition, text);
@@ -192,7 +192,7 @@ void sasl_start(struct stream *st, const struct sasl_profile *p, struct str mech
 	st->auth->request = request;
 	if (!m)
 		sasl_fail(st, "invalid-mechanism", NULL);
-	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, conn_peer(st->conn)))
+	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, stream_peer(st)))
 		sasl_fail(st, "temporary-auth-failure", "Too many failed attempts from this address; wait a minute and try again.");
 	else if (!initial.p)
 		p->challenge(st, STR("")); /* RFC 4422 §3.1: the client speaks first in all of ours */
@@ -259,7 +259,7 @@ static const char *tls_version(struct stream *st)
 	static const struct {
 		const char *name, *number;
 	} versions[] = { { "TLSv1.3", "0304" }, { "TLSv1.2", "0303" }, { "TLSv1.1", "0302" }, { "TLSv1", "0301" } };
-	const char *name = st->link->websocket ? NULL : conn_tls_version(st->conn);
+	const char *name = st->link->websocket || !st->conn ? NULL : conn_tls_version(st->conn);
 
 	for (size_t i = 0; name && i < ARRAY_LEN(versions); i++)
 		if (strcmp(name, versions[i].name) == 0)

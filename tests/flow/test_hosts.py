@@ -310,6 +310,31 @@ def certificates_come_from_a_directory_or_the_main_one(stage):
             check(mark in presented(stage, name), '%s got %s' % (name, presented(stage, name)))
 
 
+IDN, ALABEL = '例子.example', 'xn--fsqu00a.example'
+
+
+@each([IDN, ALABEL])
+def names_in_other_scripts_are_hosts(stage, name):
+    stage.server = stage.own_server({'hosts': name})
+    acc = member(stage, 'bob', IDN)
+    c = client(stage, acc)
+    c.link_up(name=ALABEL)
+    check(ALABEL in names(c.link), names(c.link))
+    c.open()
+    equal(c.header['from'], IDN)
+    equal(c.sasl('SCRAM-SHA-256-PLUS', bind='tls-server-end-point').name, 'success')
+    got = fetch(stage, 'GET', '/api/v1/server', headers={'Host': ALABEL + ':8443'}).json()
+    equal(got['domain'], IDN)
+    check('bob@' + IDN in stage.server.cli('user', 'list', ALABEL).stdout, 'not listed')
+
+
+def the_main_domain_may_be_in_another_script(stage):
+    stage.server = stage.own_server(domain=IDN)
+    check(ALABEL in presented(stage, ALABEL), 'certificate')
+    check(any('https://%s:' % ALABEL in line for line in stage.server.greeting), stage.server.greeting)
+    client(stage, member(stage, 'bob', IDN)).online().ping()
+
+
 # ---- the operator
 
 @on_server(TWO)

@@ -164,12 +164,14 @@ def keys_for_encryption_alone_are_not_told(stage):
 
 
 def a_burst_is_two_notifications(stage):
-    """The first at once, the rest together."""
+    """Those that come together are told together, the rest a little later."""
     a, b, service = away(stage)
     for i in range(10):
         chat(b, a.bare, 'm%d' % i)
-    equal(notified(service)['message-count'], ['1'])
-    equal(notified(service)['message-count'], ['10'])
+    counts = []
+    while not counts or counts[-1] < 10:
+        counts.append(int(notified(service)['message-count'][0]))
+    check(len(counts) <= 2, counts)
     service.expect_nothing('<iq type="set"/>', after=(b,))
 
 

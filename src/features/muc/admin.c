@@ -16,6 +16,7 @@ void room_role(struct occupant *o, enum role to, struct str actor, struct str re
 	} else {
 		n.type = PRES_AVAILABLE;
 		o->role = to;
+		voice_changed(o);
 		occupant_place(o);
 		occupant_touched(o);
 		occupant_tell(o, &n, NULL);
@@ -91,8 +92,10 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 
 	if (err)
 		return err;
-	if (was != d->to)
+	if (was != d->to) {
 		mav = versions_change(r, d->bare, b);
+		voice_forget(r, d->bare, b);
+	}
 	room_save_affil(r, b, d->bare);
 	if (!affil_changed(r, d, mav) && was != d->to)
 		versions_tell(r, d->bare, was, d->to, mav);

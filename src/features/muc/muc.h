@@ -23,6 +23,11 @@ enum {
 	MUC_SUBJECT_MAX = 4096,
 	MUC_REASON_MAX = 1024,
 	MUC_ITEMS_MAX = 500,	    /* of one admin request */
+	MUC_APPLICANTS_MAX = 100,   /* who wait for the admins' approval */
+	MUC_ADMINS_ASKED_MAX = 20,  /* when none is inside */
+	MUC_VOICES_MAX = 2000,	    /* people whose voice is remembered */
+	MUC_VOICE_AGAIN_MS = 10000, /* between two requests for voice */
+	MUC_INVITED_MAX = 16,	    /* invitations whose failure is told */
 	MUC_INVITES_MAX = 20,	    /* of one message */
 	MUC_WAITING_MAX = 1000,	    /* stanzas that wait while a room loads */
 	MUC_IQS_MAX = 128,	    /* requests between occupants that wait for their answer, per room */
@@ -51,6 +56,7 @@ struct occupant {
 	bool told;	    /* the others heard of it: they hear of its end too */
 	struct list front;  /* in room->front while newcomers are shown it */
 	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
+	uint64_t asked_ms;  /* monotonic: when it asked for voice */
 	char id[48];	    /* XEP-0421 */
 };
 
@@ -108,9 +114,15 @@ struct room {
 	struct map gone;     /* versions.c */
 	uint64_t affil_ver, affil_floor; /* the version, and the oldest from which changes are known */
 	struct map hats, hatted; /* hats.c */
+	struct map applicants;	 /* register.c */
+	struct map voices;	 /* voice.c */
+	struct departed *departed; /* departed.c: accounts to be forgotten when the room is loaded */
+	struct invited *invited[MUC_INVITED_MAX]; /* ring, invite.c */
+	uint32_t invited_at;
 	struct map spoken;   /* talk.c: bare JID → when it spoke */
 	uint32_t said[MUC_HOURS]; /* messages by hour since 1970, modulo */
 	uint64_t said_hour;	  /* the newest of them */
+	char *grave;	     /* destroy.c: of a room that is no more; NULL: none */
 	char *avatar;	     /* hashes, one per line; NULL: none */
 	struct blob *vcard;  /* of a room that is not saved; else the store has it */
 	struct map nicks;    /* nick → struct occupant */
@@ -187,6 +199,7 @@ struct occupant *occupant_find(const struct room *r, struct str nick);
 bool nick_is_taken(const struct room *r, struct str nick, struct str bare);
 /* Who is shown to the others (docs/decisions/0009): call when role or room's settings change, before occupant_tell. */
 void occupant_place(struct occupant *o);
+uint32_t occupants_crowd(const struct room *r); /* more than so many are a crowd */
 /* Somebody speaks: whoever hears it gets its presence. */
 void occupant_speaks(struct occupant *o);
 struct seat *seat_find(const struct room *r, struct jid real);
@@ -220,7 +233,27 @@ void room_message(struct room *r, struct transit *t);
 void room_status(struct room *r, const uint16_t *codes); /* a message of status codes to all (§10.2.1) */
 void room_refuse(struct transit *t, enum stanza_error e, const char *text);
 
-/* ---- invite.c: §7.8, §7.13, §8.6 ---- */
+/* Changes a nick, telling all; st is the presence that asked for it or NULL. by_room: §7.6, status 210. */
+void room_nick(struct occupant *o, struct str nick, struct stanza *st, bool by_room);
+
+/* ---- voice.c: §5.1, §7.13, §8.6 ---- */
+void room_voice(struct room *r, struct transit *t, const struct xml *form);
+enum role voice_role(const struct room *r, struct str bare, enum affil affil); /* that somebody enters with */
+void voice_changed(struct occupant *o); /* a moderator set its role */
+void voice_load(struct room *r, struct str bare, enum role role);
+void voices_save(struct room *r, struct store_batch *b);
+void voice_forget(struct room *r, struct str bare, struct store_batch **b);
+void voice_free(struct room *r);
+
+/* ---- register.c: those who wait (§9.9) ---- */
+void room_approve(struct room *r, struct transit *t, const struct xml *form);
+void applicant_load(struct room *r, struct str bare, struct str nick);
+void applicants_save(struct room *r, struct store_batch *b);
+void applicants_free(struct room *r);
+
+/* ---- invite.c: §7.8 ---- */
+void room_invite_failed(struct room *r, const struct stanza *error);
+void invited_free(struct room *r);
 void room_other_message(struct room *r, struct transit *t);
 void room_invite(struct room *r, struct str from, struct jid to, const struct xml *invite, struct transit *t);
 /* Sends st in place of the message of t: takes along its receipt and sender's archive row. */
@@ -246,6 +279,22 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 bool room_may_list(const struct room *r, struct jid who, const struct seat *s, enum affil list);
 /* Everybody inside, in the turn's arena: removing is allowed while walking. */
 size_t room_everybody(const struct room *r, struct occupant ***out);
+
+/* ---- destroy.c: §10.9 ---- */
+void room_destroy(struct room *r, struct iq *iq, const struct xml *given); /* given: <destroy/> or NULL */
+void grave_load(struct room *r, struct str value);
+bool grave_refuses(struct room *r, struct stanza *st); /* the name is not free: who asked was told where to go */
+
+/* ---- departed.c: accounts of this server that are no more ---- */
+struct departed {
+	struct departed *next;
+	struct str bare;
+	char bytes[];
+};
+void muc_account_gone(struct core *c, struct str bare);
+void room_departed(struct room *r); /* forgets those who wait in r->departed */
+void departed_free(struct room *r);
+void muc_departed(struct muc *m, struct jid room, struct departed *d); /* room.c: takes d */
 
 /* ---- versions.c: XEP-0463 ---- */
 void versions_load(struct room *r, struct str bare, enum affil affil, uint64_t ver); /* of a row; AFFIL_NONE: a lost one */
