@@ -13,9 +13,13 @@ struct service {
 	const char *category, *type, *name; /* disco identity */
 	/* Takes over the receipt in t (call transit_finish or pass it on). t->user is NULL. */
 	void (*stanza)(struct core *c, struct transit *t);
+	/* The server will close: all shards are told before any begins to close. */
+	void (*goodbye)(struct core *c);
 	/* Closing: the shard ends. */
 	void (*shutdown)(struct core *c);
 };
+
+struct command_stage;
 
 struct spec {
 	const char *number, *version;
@@ -57,6 +61,7 @@ struct feature {
 	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
 	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
+	void (*on_stop)(struct core *c);  /* the shard ends: frees its slot; users are gone already */
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
@@ -75,20 +80,29 @@ struct feature {
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
 	void (*user_free)(struct user *u);
+	/* An account of this server was deleted; in its shard (user_gone). */
+	void (*account_gone)(struct core *c, struct str bare);
 	/* Disco of a node of an account that nobody else knows. Returns true when it answers. */
 	bool (*disco_node)(struct iq *iq);
 	/* Adds items of an account to the answer. Returns false when it has to read first: it dispatches the request anew then. */
 	bool (*disco_items)(struct iq *iq, struct xml *query);
+	/* Items of a host beside the services. */
+	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
+	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };
 
-/* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
+/* An ad-hoc command (XEP-0050, core/command.h). */
 struct command {
 	const char *node, *name;
 	uint8_t targets; /* enum iq_target */
 	bool admin_only;
-	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
+	/* Answers through command_done or iq_error. form: all that the stages were told, checked; without stages what was submitted, or NULL. */
+	void (*run)(struct iq *iq, struct xml *form);
+	const struct command_stage *stages; /* forms to fill in before, ends with fields NULL; NULL: runs at once */
+	const char *form_type;		     /* FORM_TYPE of the stages' forms */
 };
 
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core/feature.h"
 #include "core/offline.h"
+#include "core/privilege.h"
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
 
@@ -374,6 +375,7 @@ void presence_in(struct user *u, struct stanza *st)
 
 	if (user_blocks(u, st->from))
 		return;
+	privilege_contact_presence(u, st);
 	if (st->type == PRES_AVAILABLE || st->type == PRES_UNAVAILABLE || st->type == PRES_ERROR)
 		run_presence_in_hooks(u, st);
 	if (st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED) {

@@ -70,6 +70,11 @@ static struct str node_of(const struct request *r)
 	return jid_node(jid_bare(r->held->st.from));
 }
 
+static struct str bare_of(const struct request *r)
+{
+	return jid_bare(r->held->st.from).full;
+}
+
 static struct accounts *accounts_of(const struct request *r)
 {
 	return core_host(r->held->iq.core, jid_domain(r->held->st.from))->accounts;
@@ -138,7 +143,7 @@ static void on_code(struct shard *s, void *arg, int status)
 	struct request *r = arg;
 
 	if (!status)
-		throttle_forgive(THROTTLE_CODE, node_of(r));
+		throttle_forgive(THROTTLE_CODE, bare_of(r));
 	prove_end(r, s, status);
 }
 
@@ -152,16 +157,16 @@ static void on_password(struct shard *s, void *arg, int status, const struct sig
 	if (!status && *app)
 		status = -EACCES;
 	if (status == -EACCES)
-		throttle_failed(THROTTLE_ACCOUNT, node_of(r));
+		throttle_failed(THROTTLE_ACCOUNT, bare_of(r));
 	if (status || !in->totp) {
 		prove_end(r, s, status);
 		return;
 	}
-	if (!throttle_may_try(c, THROTTLE_CODE, node_of(r))) {
+	if (!throttle_may_try(c, THROTTLE_CODE, bare_of(r))) {
 		prove_end(r, s, -EDEADLK);
 		return;
 	}
-	throttle_failed(THROTTLE_CODE, node_of(r));
+	throttle_failed(THROTTLE_CODE, bare_of(r));
 	for (size_t i = 0; i < code.n; i++)
 		digits += code.p[i] >= '0' && code.p[i] <= '9';
 	if ((digits == TOTP_DIGITS && code.n <= TOTP_DIGITS + 2 ? factor_check : factor_recover)(accounts_of(r), s, node_of(r), code,
@@ -186,7 +191,7 @@ static void prove(struct iq *iq, const struct xml *form, const char *text_var, r
 	r->then = then;
 	r->code = str_dup(str_trim(code));
 	r->text = str_dup(text);
-	if (!throttle_may_try(iq->core, THROTTLE_ACCOUNT, node_of(r)))
+	if (!throttle_may_try(iq->core, THROTTLE_ACCOUNT, bare_of(r)))
 		err = -EDEADLK;
 	else
 		err = signin_check(accounts_of(r), iq->core->shard, node_of(r), form_value(a, form, "password"), on_password, r);
@@ -234,7 +239,7 @@ static void on_on(struct shard *s, void *arg, int status, const struct str *code
 	struct request *r = arg;
 
 	if (!status)
-		log_info("account.factor", "account=%.*s state=on by=owner", STR_ARG(jid_bare(r->held->st.from).full));
+		log_info("account.factor", "account=%.*s state=on by=owner", STR_ARG(bare_of(r)));
 	on_codes(s, arg, status, codes, n);
 }
 
@@ -293,7 +298,7 @@ static void on_off(struct shard *s, void *arg, int status)
 		request_failed(r, status);
 		return;
 	}
-	log_info("account.factor", "account=%.*s state=off by=owner", STR_ARG(jid_bare(r->held->st.from).full));
+	log_info("account.factor", "account=%.*s state=off by=owner", STR_ARG(bare_of(r)));
 	command_done(iq_wake(r->held), NULL);
 	request_free(r);
 }

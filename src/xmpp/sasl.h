@@ -62,6 +62,8 @@ void sasl_auth_free(struct auth *a);
 /* Bare JID of who signs in, in the turn's arena. */
 struct str sasl_account(const struct stream *st);
 void sasl_fail(struct stream *st, const char *condition, const char *text);
+/* Bare JID of who signs in, before success. */
+struct str sasl_account(const struct stream *st);
 /* Everything that was asked for is there: on to the user's shard and success. */
 void sasl_finish(struct stream *st);
 

@@ -205,6 +205,42 @@ def another_stream_from_fails_the_authentication(stage):
     equal(out.name, 'failure')
 
 
+@each([(t, f) for t in ('tls', 'ws') for f in ('somebody@other.example', 'other.example')])
+def another_domain_in_the_stream_head_is_an_error(stage, row):
+    """§2.2: a `from` whose domain is not that of `to`."""
+    a = stage.client(False, row[0])
+    a.link_up()
+    a.raw(a.header_text(sender=row[1]))
+    a.expect_stream_error('invalid-from')
+
+
+MAC = b'\0' * 32
+
+
+@each([b'', b'\0', b'NODE', b'NODE\0', b'\0' + MAC, b'NODE\0' + MAC[1:], b'NODE\0' + MAC + b'x', b'NODE\0' + MAC, b'\0NODE\0' + MAC],
+      lambda r: repr(r)[:30])
+def a_token_message_that_is_none_is_refused(stage, message):
+    """Empty and short proofs, no name, no token at all."""
+    a = connect(stage)
+    success(a.sasl2('SCRAM-SHA-256', BIND_PLAIN + TOKEN))
+    c = connect(stage, a.account)
+    c.user_agent = a.user_agent
+    text = b64(message.replace(b'NODE', a.account.node.encode()))
+    c.send(f'<authenticate xmlns="{SASL2}" mechanism="HT-SHA-256-NONE"><initial-response>{text}</initial-response>'
+           f'<user-agent id="{c.user_agent}"/><fast xmlns="{FAST}"/>{BIND_PLAIN}</authenticate>')
+    failure(c._sasl_step(SASL2), 'malformed-request|not-authorized|credentials-expired')
+
+
+def a_token_needs_its_client(stage):
+    """Without user-agent, or with another one, the token is worth nothing."""
+    a = connect(stage)
+    token = fast_token(success(a.sasl2('SCRAM-SHA-256', BIND_PLAIN + TOKEN)))
+    b = connect(stage, a.account)
+    failure(b.sasl2('HT-SHA-256-NONE', BIND_PLAIN, token=token), 'not-authorized|credentials-expired')
+    c = connect(stage, a.account)
+    failure(c.sasl2('HT-SHA-256-NONE', BIND_PLAIN, token=token, agent=False), 'malformed-request|not-authorized|credentials-expired')
+
+
 def a_user_agent_may_be_left_out(stage):
     a = connect(stage)
     success(a.sasl2('SCRAM-SHA-256', BIND_PLAIN, agent=False))

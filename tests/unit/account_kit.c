@@ -2,6 +2,8 @@
 /* Accounts over a real store, pool and shard, for tests that wait for each answer. */
 #include "account_kit.h"
 
+#include <stdio.h>
+
 #include <errno.h>
 
 #include "base/must.h"
@@ -106,6 +108,7 @@ void kit_on_signin(struct shard *s, void *arg, int status, const struct signin *
 	must(!in == !!status);
 	if (in) {
 		out->keys = in->keys;
+		out->app = in->apps[0];
 		out->known = in->known;
 		out->totp = in->totp;
 		out->algs = in->algs;
@@ -121,6 +124,62 @@ void kit_on_signin_checked(struct shard *s, void *arg, int status, const struct 
 	if (in)
 		out->totp = in->totp;
 	keep_text(out, str_of(app));
+	answer(out, status);
+}
+
+void kit_on_app_made(struct shard *s, void *arg, int status, struct str id, struct str password)
+{
+	struct answer *out = arg;
+
+	snprintf(out->id, sizeof(out->id), "%.*s", STR_ARG(id));
+	keep_text(out, password);
+	answer(out, status);
+}
+
+void kit_on_apps(struct shard *s, void *arg, int status, const struct apppass *v, size_t n)
+{
+	struct answer *out = arg;
+
+	out->n = n;
+	if (n) {
+		snprintf(out->id, sizeof(out->id), "%.*s", STR_ARG(v[n - 1].id));
+		keep_text(out, v[n - 1].name);
+		out->at_ms = v[n - 1].used_ms;
+	}
+	answer(out, status);
+}
+
+void kit_on_secret(struct shard *s, void *arg, int status, struct str secret, struct str uri)
+{
+	struct answer *out = arg;
+
+	snprintf(out->id, sizeof(out->id), "%.*s", STR_ARG(secret));
+	keep_text(out, uri);
+	answer(out, status);
+}
+
+void kit_on_codes(struct shard *s, void *arg, int status, const struct str *codes, size_t n)
+{
+	struct answer *out = arg;
+
+	out->n = n;
+	if (n)
+		keep_text(out, codes[n - 1]);
+	answer(out, status);
+}
+
+void kit_on_clients(struct shard *s, void *arg, int status, const struct client_row *v, size_t n)
+{
+	struct answer *out = arg;
+
+	out->n = n;
+	if (n) {
+		snprintf(out->id, sizeof(out->id), "%.*s", STR_ARG(v[0].key));
+		keep_text(out, v[0].device);
+		out->known = v[0].password;
+		out->rotate = v[0].fast;
+		out->at_ms = v[0].last_ms;
+	}
 	answer(out, status);
 }
 

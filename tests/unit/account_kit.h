@@ -6,6 +6,7 @@
 #include <semaphore.h>
 
 #include "account/apppass.h"
+#include "account/client.h"
 #include "account/factor.h"
 #include "account/fast.h"
 #include "account/invite.h"
@@ -30,10 +31,12 @@ void kit_close(struct kit *k);
 struct answer {
 	int status;
 	struct scram_keys keys;
+	struct scram_other app; /* the first application password */
 	bool admin, rotate;
 	bool known, totp; /* struct signin */
 	uint8_t algs;
 	char text[256];  /* token, code, inviter */
+	char id[80];
 	uint8_t bytes[32];
 	size_t n; /* rows */
 	uint64_t at_ms;
@@ -49,6 +52,11 @@ void kit_call(struct kit *k, kit_fn *fn, void *arg, struct answer *out);
 account_done_fn kit_on_done;
 signin_fn kit_on_signin;	      /* n: application passwords */
 signin_checked_fn kit_on_signin_checked; /* text: the application password's id */
+apppass_made_fn kit_on_app_made; /* id; text: the password */
+apppass_list_fn kit_on_apps;	  /* n; of the last: id, text: its name, at_ms: used */
+factor_secret_fn kit_on_secret;	  /* id: the secret in base32; text: the URI */
+factor_codes_fn kit_on_codes;	  /* n; text: the last code */
+client_list_fn kit_on_clients;	  /* n; of the first: id: its key, text: its device, known: password, rotate: fast, at_ms */
 account_info_fn kit_on_info;
 account_list_fn kit_on_list;
 fast_token_fn kit_on_token;

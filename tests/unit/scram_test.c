@@ -280,7 +280,62 @@ TEST(advertised_lists_are_hashed_as_in_xep_0474)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-UNIT_MAIN(T(proof_of_rfc_5802_section_5), T(dialogue_of_rfc_7677_section_3),
+/* Other passwords with the salt of the first: whichever proves itself, its own ServerSignature comes back. */
+TEST(takes_any_password_of_the_account)
+{
+	static const char *const passwords[] = { "right", "second", "third" };
+	struct scram_other others[2];
+	struct scram_keys first, k;
+
+	scram_keys_derive(HASH_SHA256, 1000, STR("right"), &first);
+	for (size_t i = 0; i < 2; i++) {
+		scram_keys_derive_with(HASH_SHA256, 1000, str_of(passwords[i + 1]), first.salt, &k);
+		memcpy(others[i].stored_key, k.stored_key, sizeof(k.stored_key));
+		memcpy(others[i].server_key, k.server_key, sizeof(k.server_key));
+	}
+	for (size_t i = 0; i < 3; i++) {
+		struct str user, authzid, server_first, out, auth, without = STR("c=biws,r=abcDEF");
+		uint8_t signature[HASH_MAX];
+		enum scram_status status;
+
+		scram_server_fini(&s);
+		scram_server_init(&s, HASH_SHA256, false, false);
+		scram_server_first(&s, &a, STR("n,,n=user,r=abc"), &user, &authzid);
+		scram_server_challenge(&s, &a, STR("DEF"), &first, STR_NONE, &server_first);
+		s.others = others;
+		s.others_n = 2;
+		scram_keys_derive_with(HASH_SHA256, 1000, str_of(passwords[i]), first.salt, &k);
+		auth = arena_printf(&a, "n=user,r=abc,%.*s,%.*s", STR_ARG(server_first), STR_ARG(without));
+		status = scram_server_final(&s, &a, arena_printf(&a, "%.*s,p=%s", STR_ARG(without),
+			client_proof(&k, str_of(passwords[i]), auth).p), STR_NONE, &out);
+		assert_int_equal(status, SCRAM_OK);
+		assert_int_equal(s.matched, i);
+		hmac(HASH_SHA256, (struct str){ (const char *)k.server_key, 32 }, auth, signature);
+		assert_str(out, arena_printf(&a, "v=%s", base64_encode(&a, (struct str){ (const char *)signature, 32 }).p).p);
+	}
+}
+
+/* XEP-0474 §5.3 and XEP-0515 §4.3: the examples' lists and version. */
+TEST(tells_what_was_offered_and_the_tls_version)
+{
+	static const char *const mechanisms[] = { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", NULL };
+	static const char *const types[] = { "tls-server-end-point", "tls-exporter", NULL };
+	struct scram_keys k = { .alg = HASH_SHA1, .iterations = 4096 };
+	struct str user, authzid, out, offered = scram_advertised(&a, mechanisms, types);
+
+	assert_str(offered, "SCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1ftls-exporter\x1etls-server-end-point");
+	scram_server_fini(&s);
+	scram_server_init(&s, HASH_SHA1, true, true);
+	s.tls_version = "0304";
+	assert_int_equal(scram_server_first(&s, &a, STR("p=tls-exporter,,n=user,r=12C4CD5C-E38E-4A98-8F6D-15C38F51CCC6"), &user, &authzid),
+		SCRAM_OK);
+	scram_server_challenge(&s, &a, STR("a09117a6-ac50-4f2f-93f1-93799c2bddf6"), &k, offered, &out);
+	assert_str(out, "r=12C4CD5C-E38E-4A98-8F6D-15C38F51CCC6a09117a6-ac50-4f2f-93f1-93799c2bddf6,s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096,"
+			"h=G6k/rBLDqgOhRRaCuuatSDFkJ08=,t=0304");
+}
+
+UNIT_MAIN(T(takes_any_password_of_the_account), T(tells_what_was_offered_and_the_tls_version),
+	T(proof_of_rfc_5802_section_5), T(dialogue_of_rfc_7677_section_3),
 	T(every_hash_accepts_the_password_and_refuses_another), T(channel_binding_must_be_that_of_the_channel),
 	T(flags_must_fit_the_mechanism), T(names_are_decoded), T(refuses_bad_first_messages), T(refuses_bad_final_messages),
 	T(unknown_users_look_like_known_ones), T(keys_have_a_fresh_salt_and_match_their_password_only),

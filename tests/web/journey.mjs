@@ -10,6 +10,7 @@ import { openBrowser } from "./lib/browser.mjs";
 import { openPerson } from "./lib/person.mjs";
 import { gradientPng } from "./lib/picture.mjs";
 import { startServer } from "./lib/server.mjs";
+import { signInAndNotify } from "./signin.mjs";
 import { equal, finish, hasFailed, step } from "./lib/tap.mjs";
 
 // A group message is "sent" when the room has it; between two people there is more to know.
@@ -398,6 +399,7 @@ try {
     if (process.env.ANSER_TEST_LOOK && process.env.ANSER_TEST_LOOK !== name) continue;
     await journey(browser, name, look);
   }
+  if (!process.env.ANSER_TEST_SETUP) await signInAndNotify(browser);
 } finally {
   await close();
 }
