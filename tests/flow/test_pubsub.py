@@ -611,6 +611,7 @@ def owners_manage_subscriptions(stage):
     c.expect(event(stage, f'<subscription node="{n}" jid="{c.bare}" subscription="subscribed"/>'))
     rows = a.get(ask, host(stage)).all('pubsub/subscriptions/subscription')
     equal([(r['jid'], r['subscription']) for r in rows], [(c.bare, 'subscribed')])
+    a.refused('set', change(('victim@elsewhere.example', 'subscribed')), 'not-acceptable', host(stage))
     answer = a.refused('set', change((c.bare, 'nonsense'), (b.bare, 'subscribed')), 'not-acceptable', host(stage))
     equal([(r['jid'], r['subscription']) for r in answer.all('pubsub/subscriptions/subscription')], [(c.bare, 'subscribed')])
     equal(len(a.get(ask, host(stage)).all('pubsub/subscriptions/subscription')), 2)
