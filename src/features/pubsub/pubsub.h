@@ -278,7 +278,8 @@ void private_xml(struct iq *iq);
 enum verdict mds_send(struct transit *t); /* SEND_STAMP */
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
-void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
+/* What the account's metadata node says now; NULL: nothing. */
+void pep_avatar_changed(struct ps_host *h, const struct xml *metadata, struct store_batch *b);
 void pep_avatar_load(struct user *u, struct str key, struct str value);
 void pep_avatar_presence(struct session *s, struct stanza *st);
 void pep_vcard(struct iq *iq);
