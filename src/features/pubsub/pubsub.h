@@ -257,6 +257,7 @@ void pep_presence_in(struct user *u, struct stanza *st);
 void pep_available(struct session *s);
 void pep_unavailable(struct session *s, struct stanza *st);
 void pep_contact(struct user *u, struct contact *c);
+void pep_roster(struct user *u, struct jid bare);
 void pep_fan(struct ps_node *n, struct stanza *st);
 /* Sessions elsewhere that want events of the node and may have them; out holds n->host->remote.n. Returns how many. */
 size_t hello_remotes(const struct ps_node *n, struct jid *out);
