@@ -297,14 +297,6 @@ struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publish
 	return it;
 }
 
-static void on_expired(struct shard *s, void *arg, int status)
-{
-	(void)s;
-	(void)arg;
-	if (status)
-		log_error("pubsub.expire", "error=%d next=\"they go when the node is read again\"", -status);
-}
-
 void ps_items_expire(struct ps_node *n)
 {
 	uint64_t now = clock_wall_ms();
@@ -317,7 +309,7 @@ void ps_items_expire(struct ps_node *n)
 		ps_item_remove(n, n->items[0], b);
 	}
 	if (b)
-		store_commit(n->host->core->env->store, n->host->core->shard, b, on_expired, NULL);
+		store_commit(n->host->core->env->store, n->host->core->shard, b, NULL, NULL); /* what stays expires when it is read again */
 }
 
 /* ---- reading payloads ---- */
