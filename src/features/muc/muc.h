@@ -201,6 +201,7 @@ struct occupant *occupant_find(const struct room *r, struct str nick);
 bool nick_is_taken(const struct room *r, struct str nick, struct str bare);
 /* Who is shown to the others (docs/decisions/0009): call when role or room's settings change, before occupant_tell. */
 void occupant_place(struct occupant *o);
+void occupants_regroup(struct room *r); /* a crowd that is none any more: all are shown to newcomers again */
 uint32_t occupants_crowd(const struct room *r); /* more than so many are a crowd */
 /* Somebody speaks: whoever hears it gets its presence. */
 void occupant_speaks(struct occupant *o);
