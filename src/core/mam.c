@@ -230,6 +230,7 @@ enum stanza_error mam_error(int err)
 struct pending {
 	bool flip, backward;
 	const struct mam_view *view;
+	uint64_t extra_from;
 };
 
 /* <result><forwarded><delay/><message>…</message></forwarded></result></message>, without a tree of its parts. */
@@ -266,7 +267,7 @@ static bool is_shown(struct arena *a, const struct archive_found *row)
 	return !until || until > clock_wall_ms();
 }
 
-static void send_row(struct iq *iq, const struct mam_view *view, const struct archive_found *row)
+static void send_row(struct iq *iq, const struct pending *p, const struct archive_found *row)
 {
 	struct arena *a = core_arena(iq->core);
 	struct stanza out = { .kind = ST_MESSAGE, .type = MSG_NORMAL, .from = jid_bare(iq->st->to), .to = iq->st->from };
@@ -274,7 +275,7 @@ static void send_row(struct iq *iq, const struct mam_view *view, const struct ar
 
 	if (!is_shown(a, row) || stanza_unpack(row->stanza, &st))
 		return;
-	st.extra = view && view->extra ? view->extra(a, row) : STR_NONE;
+	st.extra = p->view && p->view->extra && row->id >= p->extra_from ? p->view->extra(a, row) : STR_NONE;
 	out.tail = result_tail(a, xml_get(iq->el, "queryid"), row, &st);
 	stanza_fini(&st);
 	if (iq->session && jid_eq(iq->session->jid, out.to))
@@ -309,7 +310,7 @@ static struct xml *send_page(struct iq *iq, const struct pending *p, const struc
 
 	cut(page, p->backward, &from, &to);
 	for (size_t i = from; i < to; i++)
-		send_row(iq, p->view, &page->v[p->flip ? to - 1 - (i - from) : i]);
+		send_row(iq, p, &page->v[p->flip ? to - 1 - (i - from) : i]);
 	all = page->complete && to - from == page->n;
 	while (to - from > 1 && !is_shown(a, &page->v[from]))
 		from++;
@@ -357,7 +358,7 @@ void mam_answer(struct iq *iq, struct mam_query *m, struct str owner, const stru
 {
 	struct pending *p = mem_alloc(sizeof(*p));
 
-	*p = (struct pending){ m->flip, m->q.backward, view };
+	*p = (struct pending){ m->flip, m->q.backward, view, m->extra_from };
 	m->q.owner = owner;
 	ask(iq, &m->q, on_page, p);
 }

@@ -109,6 +109,7 @@ struct room {
 	bool saved;	/* the store holds it: a persistent room */
 	struct room_config cfg;
 	uint64_t created_ms;
+	uint64_t open_from;  /* archive id since which it is non-anonymous; 0: ever */
 	struct map affils;   /* bare JID → struct affil_entry */
 	struct map reserved; /* look of a nick → struct affil_entry */
 	struct map gone;     /* versions.c */

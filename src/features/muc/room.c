@@ -2,6 +2,7 @@
 /* A room's life: loaded when somebody addresses it, kept while somebody is inside, and what of it is stored.
  *   owner room   kind "room"   key "config"   form of muc#roomconfig       key "subject"  8 bytes ms (little endian), stanza_pack
  *                              key "affilfloor" oldest version of XEP-0463 that is known (versions.c)
+ *                              key "open"   archive id since which it is non-anonymous
  *                              key "vcard"  XEP-0486, XML
  *                kinds "hat", "hatted": hats.c; "apply": register.c; "voice": voice.c
  *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason, U+0001, version
@@ -210,6 +211,8 @@ void room_save(struct room *r, struct store_batch **out)
 	if (!r->saved)
 		return;
 	put_config(r, b);
+	store_put(b, r->jid.full, STR("room"), STR("open"),
+		arena_printf(core_arena(r->core), "%llu", (unsigned long long)r->open_from));
 	if (was)
 		return;
 	versions_save(r, b);
@@ -342,6 +345,7 @@ static void room_clear(struct room *r)
 	free(r->grave);
 	r->grave = NULL;
 	r->saved = false;
+	r->open_from = 0;
 	r->state = ROOM_ABSENT;
 }
 
@@ -572,6 +576,8 @@ static void load_item(struct room *r, const struct store_item *item)
 		load_subject(r, item->value);
 	else if (str_is(item->kind, "room") && str_is(item->key, "affilfloor"))
 		str_u64(item->value, UINT64_MAX, &r->affil_floor);
+	else if (str_is(item->kind, "room") && str_is(item->key, "open"))
+		str_u64(item->value, UINT64_MAX, &r->open_from);
 	else if (str_is(item->kind, "room") && str_is(item->key, "vcard"))
 		avatar_load(r, item->value);
 	else if (str_is(item->kind, "room") && str_is(item->key, "grave"))
