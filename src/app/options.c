@@ -5,9 +5,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "features/features.h"
 #include "loop/shard.h"
+#include "xmpp/s2s.h"
 
 enum { OPTION_TABLES_MAX = 100 };
 
@@ -26,7 +28,8 @@ const struct option app_options[] = {
 	{ "listen.component", OPT_STRING, "", 0, 0, NULL,
 		"ADDRESS:PORT for components (XEP-0114), without TLS: keep it on this machine, as 127.0.0.1:5347; empty is off." },
 	{ "listen.s2s", OPT_STRING, "", 0, 0, NULL,
-		"ADDRESS:PORT for other servers. Federation is not in this release: nothing listens there yet." },
+		"ADDRESS:PORT for other servers (usually *:5269); empty: no federation, in neither direction." },
+	{ "listen.s2s_tls", OPT_STRING, "", 0, 0, NULL, "ADDRESS:PORT for other servers with direct TLS (usually *:5270)." },
 	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,
 		"PEM file with the certificate chain; empty makes a self-signed one in the data directory." },
 	{ "tls.key", OPT_STRING, "", 0, 0, NULL, "PEM file with the private key of tls.certificate." },
@@ -67,8 +70,8 @@ const struct option app_options[] = {
 
 struct config *options_new(void)
 {
-	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options };
-	size_t n = 1;
+	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options, s2s_options };
+	size_t n = 2;
 
 	for (const struct feature *const *f = features; *f; f++) {
 		if (!(*f)->options)
@@ -83,6 +86,19 @@ static int refuse(char *err, size_t err_n, const char *sentence)
 {
 	snprintf(err, err_n, "%s", sentence);
 	return -EINVAL;
+}
+
+/* Does each word begin with a URI's scheme (RFC 3986 §3.1)? */
+static bool are_uris(const char *words)
+{
+	while (*words) {
+		size_t word = strcspn(words, " "), scheme = strspn(words, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+
+		if (word && (scheme == 0 || scheme + 1 >= word || words[scheme] != ':'))
+			return false;
+		words += word + (words[word] == ' ');
+	}
+	return true;
 }
 
 static bool are_addresses(const char *list)
@@ -103,10 +119,21 @@ static bool are_addresses(const char *list)
 	return true;
 }
 
+static const char *const uri_options[] = {
+	"contact.abuse", "contact.admin", "contact.feedback", "contact.sales", "contact.security", "contact.status", "contact.support",
+	"contact.outage",
+};
+
 int options_check(const struct config *c, char *err, size_t err_n)
 {
 	const char *url = config_str(c, "web.public_url");
 
+	for (size_t i = 0; i < ARRAY_LEN(uri_options); i++) {
+		if (are_uris(config_str(c, uri_options[i])))
+			continue;
+		snprintf(err, err_n, "%s holds URIs such as mailto:NAME@HOST or https://HOST/, separated by spaces", uri_options[i]);
+		return -EINVAL;
+	}
 	if (!config_str(c, "server.domain")[0])
 		return refuse(err, err_n, "server.domain must not be empty");
 	if (!config_str(c, "tls.certificate")[0] != !config_str(c, "tls.key")[0])
