@@ -158,7 +158,7 @@ struct muc {
 	struct timer tick;
 };
 
-/* ---- room.c: the room and its storage ---- */
+/* ---- room.c: the room's life; room_store.c: what it keeps ---- */
 
 void muc_stanza(struct muc *m, struct transit *t); /* to a room: takes over t */
 void rooms_free(struct muc *m);
@@ -179,6 +179,8 @@ struct affil_entry *room_affil(const struct room *r, struct str bare); /* NULL: 
 enum affil room_affil_of(const struct room *r, struct jid j); /* also by domain */
 /* Sets or removes an affiliation. nick p NULL: as before; empty: no reserved nick. Returns 0; -ENOSPC. */
 int room_set_affil(struct room *r, struct str bare, enum affil to, struct str nick, struct str reason);
+void room_affils_free(struct room *r);
+void room_load_item(struct room *r, const struct store_item *item); /* a row, while the room loads */
 struct str room_title(const struct room *r); /* name or node */
 
 /* ---- occupant.c: who is inside and what they see ---- */
