@@ -44,8 +44,13 @@ static void listed_read(struct listed *l, const struct store_item *item)
 
 struct listing *listing_new(struct iq *iq, struct str host)
 {
-	struct listing *w = mem_zalloc(sizeof(*w));
+	struct muc *m = iq->core->slot[SLOT_MUC];
+	struct listing *w;
 
+	if (!m || m->readers >= DIRECTORY_READERS_MAX)
+		return NULL;
+	m->readers++;
+	w = mem_zalloc(sizeof(*w));
 	w->held = iq_hold(iq, NULL);
 	w->core = iq->core;
 	w->host = (struct str){ str_dup(host), host.n };
@@ -55,6 +60,10 @@ struct listing *listing_new(struct iq *iq, struct str host)
 
 void listing_free(struct listing *w)
 {
+	struct muc *m = w->core->slot[SLOT_MUC];
+
+	if (m)
+		m->readers--;
 	for (size_t i = 0; i < w->n; i++)
 		free(w->v[i].row);
 	free(w->v);
@@ -246,6 +255,10 @@ void directory_items(struct iq *iq)
 		return;
 	}
 	w = listing_new(iq, iq->st->to.full);
+	if (!w) {
+		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "Too many read the list of rooms; try again in a moment.");
+		return;
+	}
 	w->done = on_items;
 	if (rsm.has_after && !rsm.has_before && !rsm.has_index)
 		w->enough = (rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX) + 1;

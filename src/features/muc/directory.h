@@ -9,6 +9,7 @@
 enum {
 	DIRECTORY_PAGE = 500,	   /* rows of one reading */
 	DIRECTORY_ROWS_MAX = 5000, /* rooms kept of one walk */
+	DIRECTORY_READERS_MAX = 8, /* requests of a shard that read at a time */
 	DIRECTORY_DESC_MAX = 512,
 };
 
@@ -40,6 +41,7 @@ struct listing {
 	void *arg; /* malloc'ed, freed with it */
 };
 
+/* NULL: too many read already. */
 struct listing *listing_new(struct iq *iq, struct str host);
 /* Reads; done is called from a later turn. Afterwards v is in order of nodes. */
 void listing_start(struct listing *w, struct str after);

@@ -156,6 +156,7 @@ struct muc {
 	struct map rooms; /* bare JID → struct room */
 	struct list idle; /* oldest first */
 	struct timer tick;
+	int readers; /* directory.c: requests that read the list of rooms */
 };
 
 /* ---- room.c: the room's life; room_store.c: what it keeps ---- */

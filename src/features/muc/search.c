@@ -68,6 +68,14 @@ static void refuse(struct iq *iq, enum stanza_error e, const char *condition, co
 	stanza_fini(&err);
 }
 
+static void too_many(struct iq *iq)
+{
+	struct xml *app = xml_new(core_arena(iq->core), "rate-limit", NS_ERROR);
+
+	xml_set(core_arena(iq->core), app, "retry-after", STR("5"));
+	iq_error_app(iq, ERR_RESOURCE_CONSTRAINT, "Too many search at the moment.", app);
+}
+
 /* ---- the form ---- */
 
 static void send_form(struct iq *iq)
@@ -237,6 +245,11 @@ static void submit(struct iq *iq, const struct xml *form)
 	}
 	s->max = rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX;
 	w = listing_new(iq, iq->st->to.full);
+	if (!w) {
+		too_many(iq);
+		free(s);
+		return;
+	}
 	w->arg = s;
 	w->wants = wants;
 	w->done = on_walked;
