@@ -26,6 +26,7 @@ enum {
 	MUC_APPLICANTS_MAX = 100,   /* who wait for the admins' approval */
 	MUC_ADMINS_ASKED_MAX = 20,  /* when none is inside */
 	MUC_VOICES_MAX = 2000,	    /* people whose voice is remembered */
+	MUC_SUBJECT_AGAIN_MS = 5000, /* between two subjects of somebody who is no moderator */
 	MUC_VOICE_AGAIN_MS = 10000, /* between two requests for voice */
 	MUC_INVITED_MAX = 16,	    /* invitations whose failure is told */
 	MUC_INVITES_MAX = 20,	    /* of one message */
@@ -56,7 +57,7 @@ struct occupant {
 	bool told;	    /* the others heard of it: they hear of its end too */
 	struct list front;  /* in room->front while newcomers are shown it */
 	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
-	uint64_t asked_ms;  /* monotonic: when it asked for voice */
+	uint64_t asked_ms, titled_ms; /* monotonic: when it asked for voice, changed the subject */
 	char id[48];	    /* XEP-0421 */
 };
 
