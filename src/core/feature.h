@@ -19,6 +19,8 @@ struct service {
 	void (*shutdown)(struct core *c);
 };
 
+struct command_stage;
+
 struct spec {
 	const char *number, *version;
 };
@@ -59,12 +61,15 @@ struct feature {
 	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
 	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
+	void (*on_stop)(struct core *c);  /* the shard ends: frees its slot; users are gone already */
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
 	void (*on_unavailable)(struct session *s, struct stanza *st);
 	/* Available presence from a client, before it is broadcast or (with a `to`) directed: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
+	/* Presence (available, unavailable, an error) that has come for an account, from anybody whom it does not block. */
+	void (*on_presence_in)(struct user *u, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
 	/* A contact's subscription changed and holds now. */
@@ -83,16 +88,21 @@ struct feature {
 	bool (*disco_items)(struct iq *iq, struct xml *query);
 	/* Items of a host beside the services. */
 	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
+	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };
 
-/* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
+/* An ad-hoc command (XEP-0050, core/command.h). */
 struct command {
 	const char *node, *name;
 	uint8_t targets; /* enum iq_target */
 	bool admin_only;
-	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
+	/* Answers through command_done or iq_error. form: all that the stages were told, checked; without stages what was submitted, or NULL. */
+	void (*run)(struct iq *iq, struct xml *form);
+	const struct command_stage *stages; /* forms to fill in before, ends with fields NULL; NULL: runs at once */
+	const char *form_type;		     /* FORM_TYPE of the stages' forms */
 };
 
 

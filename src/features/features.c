@@ -3,14 +3,17 @@
 #include "features/features.h"
 
 extern const struct feature feature_access;
+extern const struct feature feature_admin;
 extern const struct feature feature_archive;
 extern const struct feature feature_blocking;
 extern const struct feature feature_carbons;
 extern const struct feature feature_commands;
 extern const struct feature feature_component;
+extern const struct feature feature_contact;
 extern const struct feature feature_csi;
 extern const struct feature feature_disco;
 extern const struct feature feature_ephemeral;
+extern const struct feature feature_extdisco;
 extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
@@ -19,6 +22,7 @@ extern const struct feature feature_ping;
 extern const struct feature feature_pubsub;
 extern const struct feature feature_push;
 extern const struct feature feature_register;
+extern const struct feature feature_reports;
 extern const struct feature feature_retention;
 extern const struct feature feature_retract;
 extern const struct feature feature_roster;
@@ -43,6 +47,10 @@ const struct feature *const features[] = {
 	&feature_small,
 	&feature_pubsub,
 	&feature_commands,
+	&feature_admin,
+	&feature_reports,
+	&feature_contact,
+	&feature_extdisco,
 	&feature_invite,
 	&feature_register,
 	&feature_access,
