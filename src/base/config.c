@@ -321,6 +321,11 @@ const char *config_str(const struct config *c, const char *name)
 	return v->text;
 }
 
+const char *config_text(const struct config *c, const char *name)
+{
+	return known(c, name)->text;
+}
+
 /* ---- explain ---- */
 
 static void explain_value(const struct value *v, const char *text, struct buf *out)
