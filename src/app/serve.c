@@ -272,7 +272,7 @@ static void warn_unchanged(const struct config *old, const struct config *new)
 		"components.secrets", "components.privileges", "components.delegations", "shards" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		if (strcmp(config_text(old, fixed[i]), config_text(new, fixed[i])) != 0)
+		if (!config_same(old, new, fixed[i]))
 			log_warning("config.reload", "option=%s next=\"changes at the next start\"", fixed[i]);
 }
 

@@ -321,9 +321,13 @@ const char *config_str(const struct config *c, const char *name)
 	return v->text;
 }
 
-const char *config_text(const struct config *c, const char *name)
+bool config_same(const struct config *a, const struct config *b, const char *name)
 {
-	return known(c, name)->text;
+	const struct value *v = known(a, name), *w = known(b, name);
+
+	if (v->opt->type == OPT_STRING || v->opt->type == OPT_ENUM)
+		return strcmp(v->text, w->text) == 0;
+	return v->number == w->number;
 }
 
 /* ---- explain ---- */
