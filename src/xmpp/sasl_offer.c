@@ -62,6 +62,8 @@ bool sasl_offered(struct stream *st, const struct mechanism *m, bool fast)
 
 	if (m->fast != fast || (m->plus && !sasl_has_binding(st)))
 		return false;
+	if (m->grants && !config_bool(core_config(st->core), "access.oauth"))
+		return false;
 	return !scram || st->algs_lacking == 0 || !(st->algs_lacking & 1 << m->alg); /* XEP-0388 §2.2: what this account can do */
 }
 
