@@ -23,15 +23,17 @@ struct ask {
 };
 
 static const struct words {
-	const char *lang, *title, *text, *warning, *back, *name, *password, *code, *code_hint, *allow, *deny, *wrong, *busy, *many;
+	const char *lang, *title, *text, *warning, *back, *name, *password, *code, *code_hint, *allow, *deny, *wrong, *busy, *many, *bad;
 } languages[] = {
 	{ "en", "Allow access?", "asks for access to your account on", "It may read and write your messages until you revoke it. It cannot "
 		"change your password. The name is what the application says of itself.", "You go back to", "Name", "Password", "Code",
 		"Only with a second factor", "Allow", "Refuse", "Name, password or code is wrong.", "The server is busy. Try again.",
-		"Too many failed attempts, or too many applications. Try again later." },
+		"Too many failed attempts, or too many applications. Try again later.",
+		"The application asked for something that this server does not do" },
 	{ "zh-CN", "允许访问？", "请求访问您的账号，服务器：", "在您撤销之前，它可以读取和发送您的消息，但不能修改密码。应用名称由应用自己提供。",
 		"之后返回", "用户名", "密码", "验证码", "仅在启用第二重验证时需要", "允许", "拒绝", "用户名、密码或验证码错误。",
-		"服务器繁忙，请重试。", "尝试失败次数过多，或应用过多，请稍后再试。" },
+		"服务器繁忙，请重试。", "尝试失败次数过多，或应用过多，请稍后再试。",
+		"该应用请求了此服务器不支持的操作" },
 };
 
 static const struct words *words_for(struct str accept)
@@ -89,17 +91,32 @@ static struct str origin_of(struct str uri)
 	return (struct str){ uri.p, uri.n - rest.n + str_cut(rest, '/', &rest).n };
 }
 
-static void page(struct exchange *x, int status, const struct ask *q, const struct words *w, const char *problem)
+static void page_begin(struct buf *b, const struct words *w, const char *title)
+{
+	buf_printf(b, "<!doctype html><html lang=\"%s\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+		"<title>%s</title><style>%s</style></head><body><main><h1>%s</h1>", w->lang, title, style, title);
+}
+
+/* Takes what b holds. */
+static void page_end(struct exchange *x, int status, struct buf *b)
 {
 	static const struct http_field fields[] = {
 		{ "Content-Security-Policy", STR("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'") },
 		{ "X-Frame-Options", STR("DENY") },
 		{ 0 },
 	};
+
+	buf_puts(b, "</main></body></html>");
+	exchange_reply(x, status, fields, "text/html; charset=utf-8", buf_view(b));
+	buf_free(b);
+}
+
+static void page(struct exchange *x, int status, const struct ask *q, const struct words *w, const char *problem)
+{
 	struct buf b = { 0 };
 
-	buf_printf(&b, "<!doctype html><html lang=\"%s\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-		"<title>%s</title><style>%s</style></head><body><main><h1>%s</h1><p><strong>", w->lang, w->title, style, w->title);
+	page_begin(&b, w, w->title);
+	buf_puts(&b, "<p><strong>");
 	html_escape(&b, q->client.name);
 	buf_printf(&b, "</strong> %s <strong>", w->text);
 	html_escape(&b, x->host->domain);
@@ -118,9 +135,8 @@ static void page(struct exchange *x, int status, const struct ask *q, const stru
 	field(&b, "password", w->password, "type=\"password\" autocomplete=\"current-password\"");
 	field(&b, "code", w->code, "autocomplete=\"one-time-code\"");
 	buf_printf(&b, "<small>%s</small><br><button name=\"answer\" value=\"allow\">%s</button><button name=\"answer\" value=\"deny\">%s</button>"
-		"</form></main></body></html>", w->code_hint, w->allow, w->deny);
-	exchange_reply(x, status, fields, "text/html; charset=utf-8", buf_view(&b));
-	buf_free(&b);
+		"</form>", w->code_hint, w->allow, w->deny);
+	page_end(x, status, &b);
 }
 
 /* ---- back to the application ---- */
@@ -132,19 +148,41 @@ static void add(struct buf *b, const char *name, struct str value)
 }
 
 /* RFC 6749 §4.1.2, with iss of RFC 9207. */
+static void way_back(struct exchange *x, const struct ask *q, const char *what, struct str value, struct buf *out)
+{
+	buf_str(out, q->redirect);
+	add(out, what, value);
+	if (q->state.n)
+		add(out, "state", q->state);
+	add(out, "iss", x->host->web_url);
+}
+
 static void go_back(struct exchange *x, const struct ask *q, const char *what, struct str value)
 {
 	struct http_field fields[] = { { "Location", STR_NONE }, { 0 } };
 	struct buf b = { 0 };
 
-	buf_str(&b, q->redirect);
-	add(&b, what, value);
-	if (q->state.n)
-		add(&b, "state", q->state);
-	add(&b, "iss", x->host->web_url);
+	way_back(x, q, what, value, &b);
 	fields[0].value = buf_view(&b);
 	exchange_reply(x, 303, fields, NULL, STR_NONE);
 	buf_free(&b);
+}
+
+/* A bad question (§4.1.2.1). Anybody may register any address: so nobody is sent there unasked, the page has a link (RFC 9700 §4.11.2). */
+static void refuse(struct exchange *x, const struct ask *q, const char *error)
+{
+	const struct words *w = words_for(x->req ? http_header_get(x->req, "accept-language") : STR_NONE);
+	struct buf b = { 0 }, back = { 0 };
+
+	way_back(x, q, "error", str_of(error), &back);
+	page_begin(&b, w, w->bad);
+	buf_printf(&b, "<p>%s</p><p>%s <a rel=\"noreferrer\" href=\"", error, w->back);
+	html_escape(&b, buf_view(&back));
+	buf_puts(&b, "\">");
+	html_escape(&b, origin_of(q->redirect));
+	buf_puts(&b, "</a></p>");
+	buf_free(&back);
+	page_end(x, 400, &b);
 }
 
 /* Reads what the application asks for. Who cannot be trusted with a redirection gets an error here (§4.1.2.1). */
@@ -159,7 +197,7 @@ static bool read_ask(struct exchange *x, struct str form, struct ask *q)
 	else if (!grant_redirect_ok(&q->client, q->redirect))
 		exchange_error(x, 400, "invalid_redirect_uri", "The application did not register this redirect_uri.");
 	else if (q->state.n > STATE_MAX || q->challenge.n != CHALLENGE_BYTES)
-		go_back(x, q, "error", STR("invalid_request"));
+		refuse(x, q, "invalid_request");
 	else
 		return true;
 	return false;
@@ -174,11 +212,11 @@ static void show(struct exchange *x)
 	if (!read_ask(x, query, &q))
 		return;
 	if (!str_is(http_form_get(a, query, "response_type"), "code"))
-		go_back(x, &q, "error", STR("unsupported_response_type"));
+		refuse(x, &q, "unsupported_response_type");
 	else if (!str_is(http_form_get(a, query, "code_challenge_method"), "S256"))
-		go_back(x, &q, "error", STR("invalid_request")); /* RFC 7636 §4.4.1 */
+		refuse(x, &q, "invalid_request"); /* RFC 7636 §4.4.1 */
 	else if (scope.n && !str_is(scope, OAUTH_SCOPE))
-		go_back(x, &q, "error", STR("invalid_scope"));
+		refuse(x, &q, "invalid_scope");
 	else
 		page(x, 200, &q, words_for(http_header_get(x->req, "accept-language")), NULL);
 }

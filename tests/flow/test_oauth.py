@@ -197,8 +197,14 @@ def an_application_password_cannot_grant(stage):
        ('code_challenge', None, 'invalid_request'), ('code_challenge', 'short', 'invalid_request'),
        ('code_challenge_method', 'plain', 'invalid_request'), ('code_challenge_method', None, 'invalid_request'),
        ('scope', 'xmpp:account:admin', 'invalid_scope'), ('state', 'x' * 2000, 'invalid_request')], lambda r: '%s=%s' % (r[0], str(r[1])[:20]))
-def a_bad_question_is_told_to_the_application(stage, row):
-    equal(back(ask(stage, client_of(stage), **{row[0]: row[1]}))['error'], row[2])
+def a_bad_question_is_told_and_nobody_is_sent_away_unasked(stage, row):
+    """Anybody may register any address: a redirection without a question would make this server a trap."""
+    out = ask(stage, client_of(stage), **{row[0]: row[1]})
+    equal(out.status, 400, str(out))
+    check('location' not in out.headers, 'a redirection')
+    link = html.unescape(re.search(r'href="([^"]*)"', out.body.decode()).group(1))
+    check(link.startswith(BACK + '&'), link)
+    equal(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(link).query))['error'], row[2])
 
 
 @each([{'redirect_uri': 'https://evil.example/'}, {'redirect_uri': BACK + 'x'}, {'redirect_uri': None}, {'redirect_uri': 'https://app.example/back'},
