@@ -44,7 +44,7 @@ static const struct words *words_for(struct str accept)
 /* ---- the page ---- */
 
 static const char style[] =
-	"body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+	":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:2rem auto;padding:0 1rem}"
 	"h1{font-size:1.4rem}label{display:block;margin-top:1rem}input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.5rem}"
 	"button{font:inherit;padding:.5rem 1.5rem;margin:1.5rem .5rem 0 0}.bad{color:#b00020}@media(prefers-color-scheme:dark){.bad{color:#ff8a80}}";
 
