@@ -52,6 +52,7 @@ def plan(quick, sessions):
         Figure("delivery_per_s", "deliveries", "1/s", lower=False, digits=0),
         Figure("last_occupant_p50_ms", "last occupant p50", "ms", digits=1),
     ]
+    crowd = 1000 if quick else min(sessions, 10000)
     one = ["chat", "--pairs", "100", "--window", "1", *seconds]
     eight = ["chat", "--pairs", "20", "--window", "8", *seconds]
     steady = ["chat", "--pairs", "100", "--rate", "200", *seconds]
@@ -75,6 +76,13 @@ def plan(quick, sessions):
         Step("room-100", room(100, 4), room_figures, "Room of 100 occupants", floor=room(100, 4)),
         Step("room-1000", room(long_room, 2), room_figures, f"Room of {long_room} occupants",
              floor=room(long_room, 2)),
+        Step("room-crowd", ["room", "--count", str(crowd), "--crowd", "1", "--room", "crowd", "--sources", "20",
+                            "--concurrency", "64", "--seconds", "2"], [
+            Figure("enter_p50_ms", "entering the nearly full room, p50", "ms", digits=1),
+            Figure("join_cpu_us_per_join", "CPU per join", "µs"),
+            Figure("cpu_us_per_delivery", "CPU per delivery", "µs", 8),
+            Figure("last_occupant_p50_ms", "last occupant p50", "ms", digits=1)],
+            f"Room of {crowd} occupants, crowd settings as shipped", group="crowd"),
         Step("presence", ["presence", "--count", "200", "--cycles", "5" if quick else "20"],
              [Figure("cpu_us_per_presence", "CPU per presence", "µs", 8),
               Figure("presence_per_s", "presences", "1/s", lower=False, digits=0)],

@@ -44,6 +44,7 @@ static const struct row rows[] = {
 	ROW("page", page, INT, "50", "archive page size, messages"),
 	ROW("cycles", cycles, INT, "20", "presence cycles"),
 	ROW("room", room, TEXT, "bench", "local part of the room's address"),
+	ROW("crowd", crowd, INT, "0", "1 = the room need not show everybody to everybody"),
 	ROW("log", log, TEXT, "", "record of durable-send"),
 	ROW("kill-after-ms", kill_after_ms, INT, "3000", "durable-send kills the server after this"),
 	ROW("offline", offline, INT, "0", "1 = durable-send's recipient is not connected"),

@@ -27,6 +27,7 @@ struct opts {
 	double max_seconds;	 /* the whole run is given up after this */
 	int64_t pairs;		 /* sender and recipient pairs */
 	int64_t window;		 /* messages in flight, per pair or per room */
+	int64_t crowd;		 /* joins end with one's own presence */
 	double rate;		 /* messages per second in all; 0 = closed loop */
 	int64_t size;		 /* bytes of a message body */
 	int64_t ask_every;	 /* senders ask for an acknowledgement every N messages; 0 = end only */

@@ -2,6 +2,8 @@
 /*
  * A room (XEP-0045): --count occupants join (everybody hears of everybody), then talk in a closed
  * loop with --window messages in flight; a message is over when every occupant has it.
+ * With --crowd 1 a join is over with one's own presence: for rooms that do not show everybody to everybody. How long the last tenth
+ * of them took is reported as "enter".
  * With the relay the members of the floor get each message as one TLS record.
  */
 #include "client.h"
@@ -28,7 +30,8 @@ struct room {
 	int64_t sent, deliveries, finished, wrong;
 	int64_t left[SLOTS]; /* deliveries that message seq % SLOTS still waits for */
 	int64_t progress_ns;
-	struct sample each, last;
+	struct sample each, last, enter;
+	int64_t *asked_ns; /* when each asked to enter */
 	char body[60001];
 };
 
@@ -70,8 +73,9 @@ static void on_message(struct room *r, const struct stanza *st)
 		send_next(r);
 }
 
-static void on_presence(struct room *r, const struct stanza *st)
+static void on_presence(struct room *r, const struct client *c, const struct stanza *st)
 {
+	int64_t i = c - r->fleet->clients;
 	struct span from = stanza_attr(st, "from");
 	size_t n = strlen(r->o->room);
 
@@ -84,8 +88,11 @@ static void on_presence(struct room *r, const struct stanza *st)
 	}
 	r->progress_ns = now_ns();
 	r->presences++;
-	if (stanza_find(st, "code='110'") || stanza_find(st, "code=\"110\""))
-		r->joined++;
+	if (!stanza_find(st, "code='110'") && !stanza_find(st, "code=\"110\""))
+		return;
+	r->joined++;
+	if (i >= r->o->count - r->o->count / 10)
+		sample_add(&r->enter, r->progress_ns - r->asked_ns[i]);
 }
 
 static void on_stanza(struct client *c, const struct stanza *st)
@@ -95,7 +102,7 @@ static void on_stanza(struct client *c, const struct stanza *st)
 	if (stanza_is(st, "message") || stanza_is(st, "all"))
 		on_message(r, st);
 	else if (stanza_is(st, "presence"))
-		on_presence(r, st);
+		on_presence(r, c, st);
 	else if (stanza_is(st, "iq") && stanza_attr_is(st, "id", "owner"))
 		r->configured = true;
 }
@@ -117,6 +124,7 @@ static int step(struct room *r)
 
 static void join(struct room *r, int64_t i)
 {
+	r->asked_ns[i] = now_ns();
 	client_stanza(&r->fleet->clients[i],
 		      "<presence to='%s@%s/n%lld'><x xmlns='http://jabber.org/protocol/muc'>"
 		      "<history maxstanzas='0'/></x></presence>",
@@ -150,7 +158,7 @@ static int join_all(struct room *r)
 
 	if (make_room(r) < 0)
 		return -EIO;
-	while (r->joined < n || r->presences < n * n) {
+	while (r->joined < n || (!r->o->crowd && r->presences < n * n)) {
 		while (next < n && next - r->joined < 4)
 			join(r, next++);
 		if (step(r) < 0)
@@ -192,6 +200,8 @@ static void report(struct room *r, struct usage joining, int64_t presences, stru
 		report_num("join_cpu_s", (double)joining.server_ns / 1e9);
 		report_num("join_cpu_us_per_presence",
 			   (double)joining.server_ns / 1e3 / (double)presences);
+		report_num("join_cpu_us_per_join", (double)joining.server_ns / 1e3 / (double)r->o->count);
+		report_latency("enter", &r->enter);
 	}
 	report_int("deliveries", r->deliveries);
 	report_int("wrong_messages", r->wrong);
@@ -228,8 +238,8 @@ static int measure(struct room *r)
 
 int scene_room(const struct opts *o)
 {
-	if (o->count < 2 || o->count > 5000) {
-		fprintf(stderr, "room: --count 2 to 5000\n");
+	if (o->count < 2 || o->count > (o->crowd ? 19900 : 5000)) {
+		fprintf(stderr, "room: --count 2 to 5000, with --crowd to 19900\n");
 		return -EINVAL;
 	}
 	struct room *r = calloc(1, sizeof(*r));
@@ -240,11 +250,16 @@ int scene_room(const struct opts *o)
 	r->fleet = fleet_new(o, &scene, o->count);
 	r->fleet->data = r;
 	r->owner = &r->fleet->clients[0];
+	r->asked_ns = calloc((size_t)o->count, sizeof(*r->asked_ns));
+	if (!r->asked_ns)
+		abort();
 	int result = measure(r);
 
 	fleet_free(r->fleet);
 	sample_fini(&r->each);
 	sample_fini(&r->last);
+	sample_fini(&r->enter);
+	free(r->asked_ns);
 	free(r);
 	return result;
 }

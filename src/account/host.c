@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "proto/xmpp/jid.h"
 
 static struct str keep(struct str s)
 {
@@ -17,8 +18,13 @@ static struct str keep(struct str s)
 static struct host *host_new(struct str domain, struct str web_url, struct accounts *ac)
 {
 	struct host *host = mem_zalloc(sizeof(*host));
+	struct str ascii = domain;
+	struct arena a;
 
+	arena_init(&a);
 	host->domain = keep(domain);
+	host->ascii = jid_domain_to_ascii(&a, domain, &ascii) ? host->domain : keep(ascii);
+	arena_fini(&a);
 	host->web_url = keep(web_url);
 	host->accounts = ac;
 	return host;
@@ -26,6 +32,8 @@ static struct host *host_new(struct str domain, struct str web_url, struct accou
 
 static void host_free(struct host *host)
 {
+	if (host->ascii.p != host->domain.p)
+		free((void *)host->ascii.p);
 	free((void *)host->domain.p);
 	free((void *)host->web_url.p);
 	free(host);
@@ -78,7 +86,7 @@ struct host *hosts_find_nocase(const struct hosts *h, struct str domain)
 	int n = atomic_load_explicit(&h->n, memory_order_acquire);
 
 	for (int i = 0; i < n; i++)
-		if (str_eq_nocase(h->v[i]->domain, domain))
+		if (str_eq_nocase(h->v[i]->domain, domain) || str_eq_nocase(h->v[i]->ascii, domain))
 			return h->v[i];
 	return NULL;
 }

@@ -8,10 +8,11 @@
 
 #include "account/account.h"
 
-enum { HOSTS_MAX = 100, HOSTS_TEXT_MAX = 8192 /* bytes of the stored list */ };
+enum { HOSTS_MAX = 100, HOSTS_TEXT_MAX = 32768 /* bytes of the stored list */ };
 
 struct host {
 	struct str domain;  /* normalised, = accounts->domain */
+	struct str ascii;   /* the same in A-labels, as TLS and HTTP name it */
 	struct str web_url; /* "https://host:8443" */
 	struct accounts *accounts;
 };
@@ -28,7 +29,7 @@ int hosts_add(struct hosts *h, struct str domain, struct str web_url);
 void hosts_fini(struct hosts *h); /* takes a zeroed one */
 /* The host of this domain, or NULL. Any thread. */
 struct host *hosts_find(const struct hosts *h, struct str domain);
-/* The same without regard to case, for names that come from outside XMPP (SNI, HTTP Host). */
+/* The same without regard to case and in A-labels too, for names that come from outside XMPP (HTTP Host, command line). */
 struct host *hosts_find_nocase(const struct hosts *h, struct str domain);
 
 /* Accounts of another domain in the same store. Their items that belong to no account (list of names, invitations, first

@@ -11,6 +11,7 @@
 
 enum { APP_PATH_MAX = 4096, APP_URL_MAX = 512 };
 
+struct federation;
 struct wiring; /* what wiring.c keeps for itself */
 
 struct app {
@@ -24,7 +25,9 @@ struct app {
 	struct accounts accounts; /* of the main host */
 	struct hosts hosts;
 	struct tls_ctx *tls;
-	struct listener *c2s, *c2s_tls, *https; /* bound, not yet accepting; NULL: off */
+	struct components *components;
+	struct federation *federation; /* NULL: other servers are not reached */
+	struct listener *c2s, *c2s_tls, *https, *component; /* bound, not yet accepting; NULL: off */
 	struct admin admin;			/* wiring fills admin.hooks */
 	struct wiring *wiring;
 };

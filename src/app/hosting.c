@@ -44,7 +44,7 @@ int hosting_list(const struct config *c, struct arena *a, struct str *out, char 
 	int n = 1;
 
 	while (rest.n) {
-		struct str text = str_trim(str_cut(rest, ',', &rest)), name;
+		struct str text = str_trim(str_cut(rest, ',', &rest)), name, unused;
 		const char *why;
 
 		if (n > HOSTS_MAX - 1) {
@@ -56,6 +56,10 @@ int hosting_list(const struct config *c, struct arena *a, struct str *out, char 
 			snprintf(err, err_n, "hosts: \"%.*s\" %s", (int)(text.n < 100 ? text.n : 100), text.p, why);
 			return -EINVAL;
 		}
+		if (jid_domain_to_ascii(a, name, &unused)) {
+			snprintf(err, err_n, "hosts: \"%.*s\" has no form in ASCII", (int)(text.n < 100 ? text.n : 100), text.p);
+			return -EINVAL;
+		}
 		v[n++] = arena_str(a, name);
 	}
 	memcpy(out, v + 1, (size_t)(n - 1) * sizeof(*v));
@@ -64,20 +68,23 @@ int hosting_list(const struct config *c, struct arena *a, struct str *out, char 
 
 int hosting_certificates(const struct config *c, const char *data_dir, struct tls_ctx **out, char *err, size_t err_n)
 {
-	struct str names[HOSTS_MAX], main = str_of(config_str(c, "server.domain"));
+	struct str names[HOSTS_MAX], main = str_of(config_str(c, "server.domain")), name;
 	struct tls_ctx *ctx = NULL, *other;
 	struct arena a;
 	int status, n;
 
 	arena_init(&a);
 	n = hosting_list(c, &a, names, err, err_n);
+	if (!jid_domain_to_ascii(&a, main, &name))
+		main = name;
 	status = n < 0 ? n : certificate_load(c, data_dir, main, &ctx, err, err_n);
 	if (!status && n)
 		tls_ctx_add_name(ctx, main, ctx);
 	for (int i = 0; !status && i < n; i++) {
-		status = certificate_load_other(c, data_dir, names[i], ctx, &other, err, err_n);
+		must(jid_domain_to_ascii(&a, names[i], &name) == 0);
+		status = certificate_load_other(c, data_dir, name, ctx, &other, err, err_n);
 		if (!status) {
-			tls_ctx_add_name(ctx, names[i], other);
+			tls_ctx_add_name(ctx, name, other);
 			tls_ctx_unref(other);
 		}
 	}
@@ -92,10 +99,12 @@ int hosting_certificates(const struct config *c, const char *data_dir, struct tl
 /* The main host's URL with another name in it: "https://main:8443" → "https://NAME:8443". */
 static struct str url_of(struct arena *a, struct str main_url, struct str name)
 {
+	struct str ascii = name;
 	const char *colon = main_url.n > 8 ? memrchr(main_url.p + 8, ':', main_url.n - 8) : NULL;
 	struct str port = colon ? (struct str){ colon, main_url.n - (size_t)(colon - main_url.p) } : STR_NONE;
 
-	return arena_printf(a, "https://%.*s%.*s", STR_ARG(name), STR_ARG(port));
+	jid_domain_to_ascii(a, name, &ascii);
+	return arena_printf(a, "https://%.*s%.*s", STR_ARG(ascii), STR_ARG(port));
 }
 
 static void warn_removed(const struct hosts *h, const struct str *names, int n)

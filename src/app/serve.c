@@ -10,6 +10,7 @@
 
 #include "account/start.h"
 #include "admin/socket.h"
+#include "app/federation.h"
 #include "app/hosting.h"
 #include "app/notify.h"
 #include "app/options.h"
@@ -19,6 +20,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/component.h"
+#include "proto/xmpp/jid.h"
+#include "features/features.h"
 #include "core/archive_text.h"
 
 enum { SENTENCE_MAX = 600, STOP_MS = 8000 /* for sessions to end */, STOP_SECONDS_MAX = 10 /* for everything */, READERS = 2 };
@@ -121,20 +125,29 @@ static int open_listeners(struct server *sv)
 		status = open_listener(sv, "listen.c2s_tls", &app->c2s_tls);
 	if (!status)
 		status = open_listener(sv, "listen.https", &app->https);
+	if (!status)
+		status = open_listener(sv, "listen.component", &app->component);
+	if (!status)
+		status = federation_open(app, sv->err, sizeof(sv->err));
 	return status;
 }
 
 static void web_url(struct app *app)
 {
 	const char *given = config_str(app->config, "web.public_url");
+	struct str name = app->accounts.domain;
 	int port = app->https ? listener_port(app->https) : 443;
+	struct arena a;
 
+	arena_init(&a);
+	jid_domain_to_ascii(&a, name, &name);
 	if (given[0])
 		snprintf(app->web_url, sizeof(app->web_url), "%.500s", given);
 	else if (port == 443)
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(app->accounts.domain));
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s", STR_ARG(name));
 	else
-		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(app->accounts.domain), port);
+		snprintf(app->web_url, sizeof(app->web_url), "https://%.*s:%d", STR_ARG(name), port);
+	arena_fini(&a);
 }
 
 static int open_shards(struct server *sv)
@@ -164,6 +177,14 @@ static int open_socket(struct server *sv)
 	return admin_socket_open(app->data_dir, &sv->socket, sv->err, sizeof(sv->err));
 }
 
+static int open_components(struct server *sv)
+{
+	struct app *app = &sv->app;
+	int status = components_new(app->config, &app->components, sv->err, sizeof(sv->err));
+
+	return status ? status : components_place(app->components, &app->hosts, &app->shards, features, sv->err, sizeof(sv->err));
+}
+
 static int start(struct server *sv)
 {
 	int status = wiring_start(&sv->app);
@@ -176,7 +197,7 @@ static int start(struct server *sv)
 }
 
 static int (*const steps[])(struct server *sv) = {
-	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, start,
+	open_config, open_store, open_accounts, open_tls, open_listeners, open_shards, open_socket, open_components, start,
 };
 
 /* What start opened, in reverse; takes a half-opened server. */
@@ -188,6 +209,8 @@ static void close_all(struct server *sv)
 	listener_free(app->c2s);
 	listener_free(app->c2s_tls);
 	listener_free(app->https);
+	listener_free(app->component);
+	federation_free(app);
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
@@ -197,6 +220,7 @@ static void close_all(struct server *sv)
 		config_free(sv->newer[i]);
 	free(sv->newer);
 	hosts_fini(&app->hosts);
+	components_free(app->components);
 	config_free(sv->first_config);
 	free(sv);
 }
@@ -227,13 +251,14 @@ static void greet(struct server *sv)
 	greet_address(&out, app->config, "listen.c2s", app->c2s);
 	greet_address(&out, app->config, "listen.c2s_tls", app->c2s_tls);
 	greet_address(&out, app->config, "listen.https", app->https);
+	greet_address(&out, app->config, "listen.component", app->component);
+	greet_address(&out, app->config, "listen.s2s", federation_listener(app, false));
+	greet_address(&out, app->config, "listen.s2s_tls", federation_listener(app, true));
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	fflush(stdout);
 	buf_free(&out);
 	memset(sv->start.code, 0, sizeof(sv->start.code));
-	if (config_str(app->config, "listen.s2s")[0])
-		log_warning("federation.absent", "option=listen.s2s next=\"this release does not reach other servers; nothing listens there\"");
 	log_info("server.ready", "version=%s domain=%.*s shards=%d", ANSER_VERSION, STR_ARG(app->accounts.domain), app->shards.n);
 	notify("READY=1");
 }
@@ -242,7 +267,9 @@ static void greet(struct server *sv)
 
 static void warn_unchanged(const struct config *old, const struct config *new)
 {
-	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "store.backend", "web.public_url" };
+	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "listen.s2s", "listen.s2s_tls",
+		"s2s.nameserver", "s2s.dnssec", "s2s.connections_per_address", "store.backend", "web.public_url",
+		"components.secrets", "components.privileges", "components.delegations" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(config_str(old, fixed[i]), config_str(new, fixed[i])) != 0)
@@ -262,6 +289,8 @@ static void reload(struct server *sv)
 		status = config_set(c, "server.domain", sv->start.domain_out, sv->err, sizeof(sv->err));
 	if (!status)
 		status = hosting_certificates(c, app->data_dir, &tls, sv->err, sizeof(sv->err));
+	if (!status)
+		status = federation_reload(app, c, tls, sv->err, sizeof(sv->err));
 	if (status) {
 		log_error("config.reload", "error=\"%s\" next=\"the old configuration stays\"", sv->err);
 		tls_ctx_unref(tls);

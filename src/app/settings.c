@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "core/component.h"
 #include "proto/xmpp/jid.h"
 
 enum { SENTENCE_MAX = 600, NAME_MAX_BYTES = 100 };
@@ -62,6 +63,28 @@ static int check_hosts(const struct config *c, char *err, size_t err_n)
 	return n < 0 ? n : 0;
 }
 
+static int check_components(const struct config *c, char *err, size_t err_n)
+{
+	struct str names[HOSTS_MAX + 1];
+	struct components *cs = NULL;
+	struct arena a;
+	int status = components_new(c, &cs, err, err_n), n;
+
+	arena_init(&a);
+	n = hosting_list(c, &a, names, err, err_n);
+	for (int i = 0; !status && i < cs->n; i++) {
+		for (int k = 0; k < n; k++) {
+			if (!str_eq(cs->v[i]->name, names[k]))
+				continue;
+			snprintf(err, err_n, "hosts: \"%.*s\" is a component", STR_ARG(names[k]));
+			status = -EINVAL;
+		}
+	}
+	components_free(cs);
+	arena_fini(&a);
+	return status;
+}
+
 struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 {
 	struct config *c = options_new();
@@ -77,6 +100,8 @@ struct config *settings_load(const struct cli *cli, char *err, size_t err_n)
 		status = normalise_domain(c, err, err_n);
 	if (!status)
 		status = check_hosts(c, err, err_n);
+	if (!status)
+		status = check_components(c, err, err_n);
 	if (status) {
 		config_free(c);
 		return NULL;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/federation.h"
 #include "app/hosting.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -16,7 +18,9 @@
 #include "features/features.h"
 #include "http/http_server.h"
 #include "net/fetch.h"
+#include "xmpp/bosh.h"
 #include "xmpp/c2s.h"
+#include "xmpp/component.h"
 #include "xmpp/websocket.h"
 
 enum { STOP_POLL_MS = 5 };
@@ -56,13 +60,21 @@ static void on_plain(struct shard *s, struct conn *c, void *arg)
 	c2s_accept(s, c, false, current_tls);
 }
 
+static void on_component(struct shard *s, struct conn *c, void *arg)
+{
+	(void)arg;
+	component_accept(s, c);
+}
+
 /* One TLS port serves both protocols: ALPN decides (XEP-0368), and without ALPN the port does. */
 static void on_front_tls(struct conn *c)
 {
 	bool https_port = conn_owner(c) != NULL;
 	enum conn_alpn alpn = conn_tls_alpn(c);
 
-	if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
+	if (alpn == ALPN_XMPP_SERVER)
+		conn_abort(c); /* other servers have a port of their own, where they show certificates */
+	else if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
 		http_serve(conn_shard(c), c);
 	else
 		c2s_accept(conn_shard(c), c, true, current_tls);
@@ -114,9 +126,16 @@ static void on_shard_start(struct shard *s)
 	serve(app->c2s, s, on_plain, NULL);
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
+	serve(app->component, s, on_component, NULL);
+	federation_serve(app, s);
 }
 
 static void on_kick(void *arg, struct str bare)
+{
+	user_gone(arg, bare);
+}
+
+static void on_created(void *arg, struct str bare)
 {
 	user_forget(arg, bare);
 }
@@ -125,6 +144,11 @@ static void on_kick(void *arg, struct str bare)
 static void on_registered(struct shard *s, struct str inviter, struct str jid)
 {
 	roster_befriend(s->core->env, inviter, jid);
+}
+
+static void on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
+{
+	bosh_request(s, exchange, peer, body, http_bosh_answer);
 }
 
 static void http_fill(struct app *app, const struct config *c)
@@ -147,6 +171,10 @@ static void http_fill(struct app *app, const struct config *c)
 		.upload_max_bytes = (uint64_t)config_int(c, "upload.max_bytes"),
 		.upload_quota_bytes = (uint64_t)config_int(c, "upload.quota_bytes"),
 		.on_websocket = websocket_accept,
+		.on_bosh = config_bool(c, "bosh.enabled") ? on_bosh : NULL,
+		.addresses = str_of(config_str(c, "web.addresses")),
+		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
+		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};
 }
@@ -169,15 +197,18 @@ int wiring_start(struct app *app)
 	env->pool = app->pool;
 	env->accounts = &app->accounts;
 	env->hosts = &app->hosts;
+	env->components = app->components;
 	env->config = app->config;
 	env->domain = app->accounts.domain;
 	env->web_url = str_of(app->web_url);
 	env->features = features;
 	env->fetcher = fetcher_new(&(struct fetch_config){ .allow_private = config_bool(app->config, "fetch.allow_private"),
 		.ca_file = config_str(app->config, "fetch.ca") });
+	env->run = clock_wall_ms();
+	federation_prepare(app, env);
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
-	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_kick };
+	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_created };
 	return shards_start(&app->shards, on_shard_start);
 }
 
@@ -229,7 +260,10 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s, s);
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
+	listener_stop(app->component, s);
+	federation_stop(app, s);
 	core_shutdown(s->core);
+	bosh_stop(s);
 	http_stop(s);
 }
 
@@ -265,10 +299,24 @@ static void on_flush(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_FLUSH = { .name = "flush", .handle = on_flush, .must_arrive = true };
 
+/* Rooms take leave of those in other shards while all of them still listen. */
+static void on_goodbye(struct shard *s, struct mail *m)
+{
+	free(m);
+	core_goodbye(s->core);
+	atomic_fetch_sub(&app_of(s)->wiring->unflushed, 1);
+}
+
+static const struct mail_kind MAIL_GOODBYE = { .name = "goodbye", .handle = on_goodbye, .must_arrive = true };
+
 void wiring_stop(struct app *app, int max_ms)
 {
 	const struct timespec pause = { .tv_nsec = STOP_POLL_MS * 1000000l };
 
+	atomic_store(&app->wiring->unflushed, app->shards.n);
+	post_all(app, &MAIL_GOODBYE);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
 	post_all(app, &MAIL_STOP);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
 	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)
@@ -280,6 +328,8 @@ void wiring_stop(struct app *app, int max_ms)
 	shards_stop(&app->shards);
 	fetcher_free(app->wiring->env.fetcher);
 	for (int i = 0; i < app->shards.n; i++) {
+		bosh_fini(app->shards.v[i]);
+		federation_end(app->shards.v[i]->core);
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}

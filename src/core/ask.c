@@ -134,6 +134,7 @@ int iq_ask(struct core *c, const struct question *q)
 	st.from = q->from;
 	st.to = q->to;
 	st.id = arena_str(core_arena(c), str_of(id));
+	st.flags = q->flags;
 	xml_append(st.el, q->payload);
 	c->asking = true;
 	router_route(c, &st);

@@ -21,6 +21,7 @@ struct question {
 	struct xml *payload; /* in the turn's arena; adopted */
 	ask_fn *fn;
 	void *arg;
+	uint32_t flags; /* of the stanza: SF_UNDELEGATED or none */
 };
 
 /* Sends the request with an id of its own. Returns 0; -ENOBUFS: ASKS_MAX wait already (fn is not called). */

@@ -8,10 +8,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/command.h"
+#include "core/caps.h"
+#include "core/component.h"
+#include "core/delegation.h"
 #include "core/ephemeral.h"
 #include "core/feature.h"
+#include "core/report.h"
 #include "core/session.h"
 #include "core/user.h"
+#include "core/retention.h"
 
 #define ARCHIVE_EPOCH_MS 1577836800000ull /* 2020-01-01 */
 enum { ID_COUNT_BITS = 15, ID_SHARD_BITS = 6, ID_TIME_SHIFT = ID_COUNT_BITS + ID_SHARD_BITS };
@@ -34,8 +40,7 @@ struct core *core_start(struct shard *s, struct env *env)
 	return c;
 }
 
-/* Malloc'ed. */
-static id_t64 *sessions_of(struct core *c, size_t *out_n)
+id_t64 *core_sessions(struct core *c, size_t *out_n)
 {
 	struct buf ids = { 0 };
 	uint32_t pos = 0;
@@ -53,6 +58,13 @@ static id_t64 *sessions_of(struct core *c, size_t *out_n)
 	return (id_t64 *)(void *)ids.p;
 }
 
+void core_goodbye(struct core *c)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->service && (*f)->service->goodbye)
+			(*f)->service->goodbye(c);
+}
+
 void core_shutdown(struct core *c)
 {
 	struct session *s;
@@ -64,7 +76,7 @@ void core_shutdown(struct core *c)
 		if ((*f)->service && (*f)->service->shutdown)
 			(*f)->service->shutdown(c);
 	/* By id: their presence makes others load, and the map of users grow. */
-	all = sessions_of(c, &n);
+	all = core_sessions(c, &n);
 	for (size_t i = 0; i < n; i++)
 		if ((s = session_get(c, all[i])))
 			session_kick(s, "system-shutdown", NULL);
@@ -79,10 +91,18 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	asks_free(c);
+	commands_free(c);
+	reports_free(c);
+	caps_free(c);
+	delegation_free(c);
 	receipts_flush(c);
 	ephemeral_free(c);
+	retention_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->on_stop)
+			(*f)->on_stop(c);
 	ids_fini(&c->sessions);
 	buf_free(&c->scratch);
 	free(c);
@@ -90,7 +110,7 @@ void core_free(struct core *c)
 
 bool core_is_local(const struct core *c, struct str domain)
 {
-	return core_host(c, domain) || core_service(c, domain);
+	return core_host(c, domain) || core_service(c, domain) || core_component(c, domain);
 }
 
 struct host *core_host(const struct core *c, struct str domain)

@@ -10,8 +10,10 @@
 #include "loop/shard.h"
 #include "proto/xmpp/stanza.h"
 
+struct components;
 struct feature;
 struct fetcher;
+struct transit;
 struct user;
 struct session;
 
@@ -24,9 +26,9 @@ enum {
 };
 
 /* Who keeps something per shard: core->slot. */
-enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, SLOT_EPHEMERAL, CORE_SLOTS };
+enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, SLOT_EPHEMERAL, SLOT_RETENTION, SLOT_REPORTS, CORE_SLOTS };
 /* Who keeps something per loaded user: user->slot. */
-enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOTS };
+enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOT_NOTICE, USER_SLOTS };
 
 /* Shared by all shards; read-only after start but for the configuration pointer. */
 struct env {
@@ -35,11 +37,15 @@ struct env {
 	struct pool *pool;
 	struct accounts *accounts; /* of the main host; those of another: core_host(...)->accounts */
 	struct hosts *hosts;
+	struct components *components; /* of core/component.h; NULL: none */
 	_Atomic(const struct config *) config; /* replaced at reload; old ones live until the process ends */
 	struct str domain;  /* the main host's: for what concerns the process, never for an account or a service */
 	struct str web_url; /* of the main host, "https://host:8443" */
 	struct fetcher *fetcher; /* net/fetch.h; NULL: this process asks nobody */
 	const struct feature *const *features; /* NULL-terminated */
+	uint64_t run; /* another number at each start */
+	/* Takes a stanza to another domain over, in the shard that owns the domain (shard_of). NULL: other servers are not reached. */
+	void (*remote)(struct core *c, struct transit *t);
 };
 
 /* A stream of a client, signed in or not; embedded in it. */
@@ -71,9 +77,13 @@ struct core {
 
 /* In each shard's thread, when env is complete. */
 struct core *core_start(struct shard *s, struct env *env);
+/* Services take leave; in each shard's thread, in all before core_shutdown in any. */
+void core_goodbye(struct core *c);
 /* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);
+/* Handles of all sessions of the shard, malloc'ed; NULL when there are none. */
+id_t64 *core_sessions(struct core *c, size_t *out_n);
 
 static inline const struct config *core_config(const struct core *c)
 {
@@ -87,7 +97,7 @@ static inline struct arena *core_arena(struct core *c)
 struct host *core_host(const struct core *c, struct str domain);
 /* The host whose domain or service this is, or NULL. */
 struct host *core_host_of(const struct core *c, struct str domain);
-/* Is this address one of this server's: a host's domain or one of its services? */
+/* Is this address one of this server's: a host's domain, one of its services, a component? */
 bool core_is_local(const struct core *c, struct str domain);
 struct service;
 /* The service with this host name, or NULL. */

@@ -5,18 +5,29 @@
 
 #include "core/iq.h"
 
+struct contact;
+
 /* A host of its own such as conference.DOMAIN. Stanzas run in the shard that owns the bare `to`. */
 struct service {
 	const char *label; /* "conference": the host is label.DOMAIN */
 	const char *category, *type, *name; /* disco identity */
 	/* Takes over the receipt in t (call transit_finish or pass it on). t->user is NULL. */
 	void (*stanza)(struct core *c, struct transit *t);
+	/* The server will close: all shards are told before any begins to close. */
+	void (*goodbye)(struct core *c);
 	/* Closing: the shard ends. */
 	void (*shutdown)(struct core *c);
 };
 
+struct command_stage;
+
 struct spec {
 	const char *number, *version;
+};
+
+/* XEP-0030 §3.1; a list of them ends with category NULL. */
+struct disco_identity {
+	const char *category, *type, *name;
 };
 
 /* The way back to a stream that has no session yet. */
@@ -37,6 +48,7 @@ struct feature {
 	const struct spec *specs;	  /* ends with number NULL: docs/specs.md and the DOAP file */
 	const char *const *disco_server; /* features of the domain, NULL-terminated */
 	const char *const *disco_account; /* features of each account's bare JID */
+	const struct disco_identity *identities; /* of each account, beside account/registered; NULL: none */
 	const struct option *options;
 	const struct iq_route *iq;	  /* ends with ns NULL */
 	stage_fn *send[SEND_STAGES];
@@ -49,32 +61,48 @@ struct feature {
 	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
 	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
+	void (*on_stop)(struct core *c);  /* the shard ends: frees its slot; users are gone already */
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
 	void (*on_unavailable)(struct session *s, struct stanza *st);
-	/* Presence from a client, before it is broadcast: may change the tree (stanza_touched). */
+	/* Available presence from a client, before it is broadcast or (with a `to`) directed: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
+	/* Presence (available, unavailable, an error) that has come for an account, from anybody whom it does not block. */
+	void (*on_presence_in)(struct user *u, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
+	/* A contact's subscription changed and holds now. */
+	void (*on_contact)(struct user *u, struct contact *c);
 	/* Something has come that the user may not have seen: core/unseen.h. */
 	void (*on_unseen)(struct user *u, struct session *s, struct stanza *st);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);
 	void (*user_free)(struct user *u);
-	/* Disco of an account or the server beyond features: NULL mostly. */
-	void (*disco_items)(struct core *c, struct xml *query, struct arena *a);
+	/* An account of this server was deleted; in its shard (user_gone). */
+	void (*account_gone)(struct core *c, struct str bare);
+	/* Disco of a node of an account that nobody else knows. Returns true when it answers. */
+	bool (*disco_node)(struct iq *iq);
+	/* Adds items of an account to the answer. Returns false when it has to read first: it dispatches the request anew then. */
+	bool (*disco_items)(struct iq *iq, struct xml *query);
+	/* Items of a host beside the services. */
+	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
+	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };
 
-/* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
+/* An ad-hoc command (XEP-0050, core/command.h). */
 struct command {
 	const char *node, *name;
 	uint8_t targets; /* enum iq_target */
 	bool admin_only;
-	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
+	/* Answers through command_done or iq_error. form: all that the stages were told, checked; without stages what was submitted, or NULL. */
+	void (*run)(struct iq *iq, struct xml *form);
+	const struct command_stage *stages; /* forms to fill in before, ends with fields NULL; NULL: runs at once */
+	const char *form_type;		     /* FORM_TYPE of the stages' forms */
 };
 
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/ask.h"
+#include "core/delegation.h"
 #include "core/feature.h"
 #include "proto/xmpp/ns.h"
 
@@ -126,7 +127,7 @@ void iq_dispatch(struct core *c, struct session *from_session, struct user *u, s
 {
 	struct iq iq = { .core = c, .session = from_session, .user = u, .st = st, .target = target };
 
-	if (!read_request(&iq))
+	if (!read_request(&iq) || delegation_take(&iq))
 		return;
 	for (const struct feature *const *f = c->env->features; *f; f++) {
 		const struct iq_route *r = find_in((*f)->iq, &iq);

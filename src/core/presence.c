@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core/feature.h"
 #include "core/offline.h"
+#include "core/privilege.h"
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
 
@@ -138,12 +139,21 @@ static bool directed_note(struct session *s, struct stanza *st)
 	return true;
 }
 
+static void run_presence_hooks(struct session *s, struct stanza *st)
+{
+	for (const struct feature *const *f = s->core->env->features; *f; f++)
+		if ((*f)->on_presence)
+			(*f)->on_presence(s, st);
+}
+
 static void directed_out(struct session *s, struct stanza *st)
 {
 	if (user_blocks(s->user, st->to) && st->type == PRES_AVAILABLE) {
 		iq_blocked(s->core, st);
 		return;
 	}
+	if (st->type == PRES_AVAILABLE)
+		run_presence_hooks(s, st);
 	if (!directed_note(s, st)) {
 		router_error(s->core, st, ERR_RESOURCE_CONSTRAINT, "Too many directed presences.");
 		return;
@@ -211,9 +221,7 @@ static void available_out(struct session *s, struct stanza *st)
 		router_error(s->core, st, ERR_BAD_REQUEST, "The priority must be a number from -128 to 127.");
 		return;
 	}
-	for (const struct feature *const *f = s->core->env->features; *f; f++)
-		if ((*f)->on_presence)
-			(*f)->on_presence(s, st);
+	run_presence_hooks(s, st);
 	s->priority = priority;
 	blob_unref(s->presence);
 	s->presence = stanza_pack(st);
@@ -225,6 +233,14 @@ static void available_out(struct session *s, struct stanza *st)
 	}
 	if (priority >= 0 && (first || was_negative))
 		offline_deliver(s);
+}
+
+void presence_renew(struct session *s, struct stanza *st)
+{
+	st->from = s->jid;
+	blob_unref(s->presence);
+	s->presence = stanza_pack(st);
+	broadcast(s, st);
 }
 
 /* RFC 6121 §4.5.2: contacts, own sessions, and those who got directed presence. */
@@ -346,12 +362,22 @@ static void probe_in(struct user *u, struct stanza *st)
 	stanza_fini(&r);
 }
 
+static void run_presence_in_hooks(struct user *u, struct stanza *st)
+{
+	for (const struct feature *const *f = u->core->env->features; *f; f++)
+		if ((*f)->on_presence_in)
+			(*f)->on_presence_in(u, st);
+}
+
 void presence_in(struct user *u, struct stanza *st)
 {
 	struct session *s;
 
 	if (user_blocks(u, st->from))
 		return;
+	privilege_contact_presence(u, st);
+	if (st->type == PRES_AVAILABLE || st->type == PRES_UNAVAILABLE || st->type == PRES_ERROR)
+		run_presence_in_hooks(u, st);
 	if (st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED) {
 		subscription_in(u, st);
 	} else if (st->type == PRES_PROBE) {

@@ -11,6 +11,8 @@ void presence_out(struct session *s, struct stanza *st);
 void presence_in(struct user *u, struct stanza *st);
 /* Presence from somebody is about to be delivered to the session: keeps its list of directed presence (RFC 6121 §4.6.1). */
 void presence_heard(struct session *s, const struct stanza *st);
+/* Broadcasts a changed form of the session's available presence. */
+void presence_renew(struct session *s, struct stanza *st);
 /* A session ends: unavailable presence to all who saw it. */
 void presence_session_gone(struct session *s);
 /* Presence of the user's available sessions to somebody who may see it (after a subscription was allowed). */
@@ -27,5 +29,7 @@ void subscription_out(struct user *u, struct stanza *st);
 void subscription_in(struct user *u, struct stanza *st);
 /* Requests that wait for the user's answer, to a session that just became available (RFC 6121 §3.1.3). */
 void subscription_pending(struct session *s);
+/* The account goes: its contacts learn that all subscriptions are over (XEP-0077 §3.2). */
+void subscription_leave_all(struct user *u);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/presence.h"
+#include "core/privilege.h"
 #include "proto/xmpp/ns.h"
 
 static const char *const SUB_NAMES[] = { "none", "to", "from", "both" };
@@ -89,6 +90,7 @@ static void push(struct user *u, struct xml *item)
 	list_each(s, &u->sessions, in_user)
 		if (s->roster_interested)
 			session_send(s, &st, &s->jid);
+	privilege_roster_push(u, &st);
 	stanza_fini(&st);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/component.h"
 #include "core/feature.h"
 #include "core/parcel.h"
 #include "core/presence.h"
@@ -92,6 +93,14 @@ static void bounce(struct transit *t, enum stanza_error e, const char *text)
 	transit_finish(t);
 }
 
+/* Does the sender belong to the host of the recipient, or is it a component (docs/decisions/0007)? */
+static bool is_of_house(struct core *c, const struct stanza *st)
+{
+	struct str from = jid_domain(st->from);
+
+	return core_host_of(c, from) == core_host(c, jid_domain(st->to)) || core_component(c, from);
+}
+
 /* An IQ or message to a full JID whose session is not here (RFC 6121 §8.5.3.2). */
 static void account_iq(struct user *u, struct transit *t)
 {
@@ -108,7 +117,7 @@ static void account_iq(struct user *u, struct transit *t)
 		return;
 	}
 	s = user_resource(u, jid_resource(st->to));
-	if (s && (!request || core_is_local(t->core, jid_domain(st->from)) || presence_shared(s, st->from)))
+	if (s && (!request || is_of_house(t->core, st) || presence_shared(s, st->from)))
 		session_send(s, st, NULL);
 	else if (request)
 		router_error(t->core, st, ERR_SERVICE_UNAVAILABLE, NULL);
@@ -180,30 +189,59 @@ static void post(struct shard *to, struct transit *t)
 	}
 }
 
+static void to_service(struct transit *t)
+{
+	core_service(t->core, jid_domain(t->st->to))->stanza(t->core, t);
+}
+
+static void to_component(struct transit *t)
+{
+	component_deliver(core_component(t->core, jid_domain(t->st->to)), t);
+}
+
+/* Another server's: the shard that owns its domain has the streams to it. */
+static void to_remote(struct transit *t)
+{
+	if (t->core->env->remote)
+		t->core->env->remote(t->core, t);
+	else
+		bounce(t, ERR_REMOTE_SERVER_NOT_FOUND, "This server does not reach other servers.");
+}
+
+/* Who takes a stanza to this address, and the shard where; home NULL: any.
+ *
+ *   domain is          without localpart     with one
+ *   a host             the server, anywhere  the account, by bare JID
+ *   a service of one   the service, by bare JID
+ *   a component's      its stream, by its name
+ *   anything else      another server, by its name
+ */
+struct way {
+	void (*take)(struct transit *t);
+	struct shard *home;
+};
+
+static struct way way_to(struct core *c, struct jid to)
+{
+	struct str domain = jid_domain(to);
+	struct component *cp;
+
+	if (core_host(c, domain))
+		return to.node_n ? (struct way){ to_account, core_shard_of(c, jid_bare_str(to)) } : (struct way){ to_server, NULL };
+	if (core_service(c, domain))
+		return (struct way){ to_service, core_shard_of(c, jid_bare_str(to)) };
+	cp = core_component(c, domain);
+	return cp ? (struct way){ to_component, cp->home } : (struct way){ to_remote, core_shard_of(c, domain) };
+}
+
 void router_route_transit(struct transit *t)
 {
-	struct core *c = t->core;
-	struct jid to = t->st->to;
-	struct str domain = jid_domain(to);
-	bool own = core_host(c, domain) != NULL;
-	const struct service *sv = own ? NULL : core_service(c, domain);
-	struct shard *home;
+	struct way way = way_to(t->core, t->st->to);
 
-	if (own && to.node_n == 0) {
-		to_server(t);
-		return;
-	}
-	if (!own && !sv) {
-		bounce(t, ERR_REMOTE_SERVER_NOT_FOUND, "This server does not reach other servers.");
-		return;
-	}
-	home = core_shard_of(c, jid_bare_str(to));
-	if (home != c->shard)
-		post(home, t);
-	else if (sv)
-		sv->stanza(c, t);
+	if (way.home && way.home != t->core->shard)
+		post(way.home, t);
 	else
-		to_account(t);
+		way.take(t);
 }
 
 void router_route(struct core *c, struct stanza *st)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/caps.h"
 #include "core/csi.h"
 #include "core/feature.h"
 #include "core/offline.h"
@@ -35,7 +36,7 @@ struct session *session_bind(struct user *u, struct str wanted, const struct ses
 	old = user_resource(u, wanted);
 	if (old)
 		session_kick(old, "conflict", "Signed in again with the same resource.");
-	if (u->sessions_n >= SESSIONS_PER_USER_MAX)
+	if (u->sessions_n >= SESSIONS_PER_USER_MAX || u->disabled)
 		return NULL;
 	s = mem_zalloc(sizeof(*s));
 	s->core = c;
@@ -82,6 +83,7 @@ void session_end(struct session *s)
 	csi_end(s);
 	sm_give_back(s);
 	directed_free(s);
+	caps_gone(s);
 	blob_unref(s->presence);
 	free((void *)s->jid.full.p);
 	free(s);

@@ -26,6 +26,7 @@ struct session_ops {
 	void (*close)(struct session *s, const char *stream_error, const char *text);
 	size_t (*pending)(struct session *s); /* bytes that the client has not read yet; NULL: not known */
 	void (*pause)(struct session *s, bool on); /* backpressure on what the client sends */
+	struct str (*peer)(struct session *s);	    /* the client's network address; NULL: not known */
 };
 
 /* A stanza that the client has not acknowledged: head bytes follow the struct, the tail is shared. */
@@ -67,6 +68,7 @@ struct receipt {
 	struct shard *shard;
 	id_t64 session;
 	uint32_t seq;
+	void (*done)(struct core *c, id_t64 who, uint32_t seq); /* NULL: a client's session; else who owns the handle, in that shard */
 };
 
 struct session {
@@ -97,6 +99,7 @@ struct session {
 	uint64_t since_ms, active_ms; /* monotonic */
 	uint64_t rate_tokens, rate_at_ms;
 	uint64_t offline_sent; /* row of the last message kept for the account that it got, 0: none */
+	struct caps *caps;	/* core/caps.h; NULL: not known */
 	char client[64];	/* user-agent id (XEP-0388), hex or as sent; empty: none */
 	char app[20];		/* the application password that it signed in with, or "g" and the grant (account/grant.h); empty: none */
 };

@@ -14,6 +14,7 @@
  *   subscribed     if ask              ask becomes to
  *   unsubscribed   if ask|to           both go
  */
+#include "core/feature.h"
 #include "core/presence.h"
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
@@ -32,6 +33,13 @@ static void answer(struct user *u, enum stanza_type type, struct jid to)
 	stanza_new(core_arena(u->core), ST_PRESENCE, type, &st);
 	route_as_bare(u, &st, to);
 	stanza_fini(&st);
+}
+
+static void run_hooks(struct user *u, struct contact *c)
+{
+	for (const struct feature *const *f = u->core->env->features; *f; f++)
+		if ((*f)->on_contact)
+			(*f)->on_contact(u, c);
 }
 
 static void subscribe_out(struct user *u, struct contact *c, struct stanza *st)
@@ -80,6 +88,7 @@ static void subscribed_out(struct user *u, struct contact *c, struct stanza *st)
 	roster_save(u, c, true);
 	route_as_bare(u, st, to);
 	presence_show_to(u, to);
+	run_hooks(u, c);
 }
 
 static void unsubscribed_out(struct user *u, struct contact *c, struct stanza *st)
@@ -152,6 +161,7 @@ static void subscribe_in(struct user *u, struct stanza *st)
 		roster_save(u, c, true);
 		answer(u, PRES_SUBSCRIBED, st->from);
 		presence_show_to(u, st->from);
+		run_hooks(u, c);
 		return;
 	}
 	if (c && c->pending_in)
@@ -195,6 +205,7 @@ static void subscribed_in(struct user *u, struct stanza *st)
 	c->sub |= SUB_TO;
 	deliver(u, st);
 	roster_save(u, c, true);
+	run_hooks(u, c);
 }
 
 static void unsubscribed_in(struct user *u, struct stanza *st)
@@ -238,5 +249,25 @@ void subscription_pending(struct session *s)
 			continue;
 		session_send(s, &st, NULL);
 		stanza_fini(&st);
+	}
+}
+
+void subscription_leave_all(struct user *u)
+{
+	struct str key;
+	uint32_t pos = 0;
+	void *value;
+
+	while (map_next(&u->roster, &pos, &key, &value)) {
+		struct contact *c = value;
+		struct stanza st;
+
+		for (int i = 0; i < 2; i++) {
+			stanza_new(core_arena(u->core), ST_PRESENCE, i ? PRES_UNSUBSCRIBED : PRES_UNSUBSCRIBE, &st);
+			st.from = u->jid;
+			st.to = c->jid;
+			router_route(u->core, &st);
+			stanza_fini(&st);
+		}
 	}
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "account/state.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/feature.h"
@@ -124,6 +126,17 @@ static void loaded(struct user *u)
 		make_idle(u);
 }
 
+static void load_account(struct user *u, struct str value)
+{
+	struct account_state st;
+
+	if (account_state_decode(value, &st))
+		return;
+	u->admin = st.admin;
+	u->disabled = st.disabled;
+	u->created_ms = st.created_ms;
+}
+
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct load *l = arg;
@@ -135,7 +148,7 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 		else if (!l->feature && n == 0)
 			u->state = USER_ABSENT;
 		else if (!l->feature)
-			account_item_admin(v->value, &u->admin);
+			load_account(u, v->value);
 		for (size_t i = 0; l->feature && i < n && u->state == USER_LOADING; i++)
 			l->feature->user_item(u, v[i].key, v[i].value);
 		if (--u->loads == 0)
@@ -249,18 +262,42 @@ static void on_forget(struct shard *s, struct mail *m)
 
 static const struct mail_kind MAIL_FORGET = { .name = "user.forget", .handle = on_forget, .must_arrive = true };
 
-void user_forget(struct env *env, struct str bare)
+static void post_name(struct env *env, struct str bare, const struct mail_kind *kind)
 {
 	struct forget_mail *f = mem_alloc(sizeof(*f) + bare.n + 1);
 
-	f->mail.kind = &MAIL_FORGET;
+	f->mail.kind = kind;
 	memcpy(f->name, bare.p, bare.n);
 	f->name[bare.n] = '\0';
 	shard_post(shard_of(env->shards, bare), &f->mail);
 }
 
+void user_forget(struct env *env, struct str bare)
+{
+	post_name(env, bare, &MAIL_FORGET);
+}
+
+static void on_gone(struct shard *s, struct mail *m)
+{
+	struct forget_mail *f = container_of(m, struct forget_mail, mail);
+
+	for (const struct feature *const *v = s->core->env->features; v && *v; v++)
+		if ((*v)->account_gone)
+			(*v)->account_gone(s->core, str_of(f->name));
+	free(f);
+}
+
+static const struct mail_kind MAIL_GONE = { .name = "user.gone", .handle = on_gone, .must_arrive = true };
+
+void user_gone(struct env *env, struct str bare)
+{
+	user_forget(env, bare);
+	post_name(env, bare, &MAIL_GONE);
+}
+
 void user_session_added(struct user *u, struct session *s)
 {
+	u->login_ms = clock_wall_ms();
 	list_push(&u->sessions, &s->in_user);
 	u->sessions_n++;
 	list_del(&u->idle);

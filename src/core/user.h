@@ -18,6 +18,8 @@ struct user {
 	uint32_t offline_n;	/* messages kept for the next sign-in */
 	bool leaving;		/* the account is being removed: treated as absent, nothing is written */
 	bool admin;		/* administrator of the server */
+	bool disabled;		/* may not sign in */
+	uint64_t created_ms, login_ms; /* wall clock; login 0: not known */
 	uint8_t loads;		/* store answers still to come */
 	struct list sessions;	/* struct session, bound order */
 	uint16_t sessions_n;
@@ -43,6 +45,8 @@ void user_with(struct core *c, struct str bare, user_fn *fn, void *arg);
 struct user *user_find(struct core *c, struct str bare);
 /* The account is gone (deleted) or was just created: forget what memory says. Sessions end with `not-authorized`. Any shard may ask. */
 void user_forget(struct env *env, struct str bare);
+/* user_forget for an account that was deleted: features forget it too (account_gone). */
+void user_gone(struct env *env, struct str bare);
 /* Called by session_bind and session_end. */
 void user_session_added(struct user *u, struct session *s);
 void user_session_removed(struct user *u, struct session *s);

@@ -342,7 +342,10 @@ static void unload(struct user *u)
 	free(u->slot[USER_SLOT_DEDUP]);
 }
 
-static const struct spec specs[] = { { "XEP-0313", "1.1.3" }, { "XEP-0441", "0.2.0" }, { "XEP-0059", "1.0.1" }, { "XEP-0431", "0.2.0" }, { NULL, NULL } };
+/* The message payloads at the end pass as they are, wait for who is away and stay in the archives, also without a body: */
+static const struct spec specs[] = { { "XEP-0313", "1.1.3" }, { "XEP-0441", "0.2.0" }, { "XEP-0059", "1.0.1" }, { "XEP-0431", "0.2.0" },
+	{ "XEP-0184", "1.4.0" }, { "XEP-0201", "1.0" }, { "XEP-0308", "1.2.1" }, { "XEP-0333", "1.0.0" }, { "XEP-0428", "0.2.1" },
+	{ "XEP-0444", "0.2.1" }, { "XEP-0461", "0.2.1" }, { "XEP-0511", "0.1.1" }, { NULL, NULL } };
 static const char *const disco[] = { NS_MAM, NS_MAM_EXTENDED, NS_FULLTEXT, NULL };
 static const struct iq_route routes[] = {
 	{ NS_MAM, "query", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF, query },

@@ -2,11 +2,12 @@
 /* XEP-0030 2.5.0 service discovery of the server and of accounts; XEP-0115 1.6.0 capabilities of the server in its stream features. */
 #include <stdlib.h>
 
+#include "core/caps.h"
 #include "core/command.h"
+#include "core/delegation.h"
 #include "core/feature.h"
 #include "core/roster.h"
-#include "crypto/hash.h"
-#include "base/base64.h"
+#include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
 enum { DISCO_MAX = 200 };
@@ -54,23 +55,26 @@ static void add_features(struct arena *a, struct xml *q, const char **v, size_t 
 		xml_set(a, xml_add(a, q, "feature", NULL), "var", str_of(v[i]));
 }
 
-/* XEP-0115 §5.1 over identity server/im and the features: no forms. */
+static void add_forms(struct core *c, struct xml *q)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->disco_forms)
+			(*f)->disco_forms(c, c->env->domain, q);
+}
+
+/* XEP-0115 §5.1 over what the domain answers. */
 static struct str server_ver(struct core *c)
 {
+	struct arena *a = core_arena(c);
+	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
 	const char *v[DISCO_MAX];
 	size_t n = collect(c, true, v);
-	struct buf s = { 0 };
-	uint8_t sha1[HASH_MAX];
 	struct str ver;
 
-	buf_puts(&s, "server/im//Anser<");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(&s, v[i]);
-		buf_putc(&s, '<');
-	}
-	hash(HASH_SHA1, buf_view(&s), sha1);
-	ver = base64_encode(core_arena(c), (struct str){ (char *)sha1, hash_size(HASH_SHA1) });
-	buf_free(&s);
+	identity(a, q, "server", "im", "Anser");
+	add_features(a, q, v, n);
+	add_forms(c, q);
+	must(!caps_verify(a, q, STR("sha-1"), &ver));
 	return ver;
 }
 
@@ -87,6 +91,22 @@ static bool may_look(const struct iq *iq)
 	return iq->target != TO_USER || roster_sees_us(roster_get(iq->user, jid_bare_str(iq->st->from)));
 }
 
+static void other_node(struct iq *iq)
+{
+	for (const struct feature *const *f = iq->core->env->features; *f; f++)
+		if ((*f)->disco_node && (*f)->disco_node(iq))
+			return;
+	iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
+}
+
+static void account_identities(struct core *c, struct xml *q)
+{
+	identity(core_arena(c), q, "account", "registered", NULL);
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		for (const struct disco_identity *i = (*f)->identities; i && i->category; i++)
+			identity(core_arena(c), q, i->category, i->type, i->name);
+}
+
 static void info(struct iq *iq)
 {
 	struct arena *a = core_arena(iq->core);
@@ -98,8 +118,10 @@ static void info(struct iq *iq)
 
 	if (node.n && command_disco(iq, node))
 		return;
+	if (node.n && !server && delegation_take_as(iq, DELEGATION_BARE_INFO))
+		return;
 	if (node.n && !(server && node_is_caps(iq->core, node))) {
-		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
+		other_node(iq);
 		return;
 	}
 	if (!may_look(iq)) {
@@ -112,9 +134,13 @@ static void info(struct iq *iq)
 	if (server)
 		identity(a, q, "server", "im", "Anser");
 	else
-		identity(a, q, "account", "registered", NULL);
+		account_identities(iq->core, q);
 	n = collect(iq->core, server, v);
 	add_features(a, q, v, n);
+	if (server)
+		add_forms(iq->core, q);
+	if (!node.n)
+		delegation_disco(iq, q);
 	iq_result(iq, q);
 }
 
@@ -132,6 +158,9 @@ static void service_items(struct iq *iq, struct xml *q)
 		xml_set(a, item, "jid", arena_printf(a, "%s.%.*s", s->label, STR_ARG(jid_domain(iq->st->to))));
 		xml_set(a, item, "name", str_of(s->name));
 	}
+	for (const struct feature *const *f = iq->core->env->features; *f; f++)
+		if ((*f)->host_items)
+			(*f)->host_items(iq->core, jid_domain(iq->st->to), q, a);
 }
 
 /* XEP-0030 §4: an account's available resources, for those who see its presence. */
@@ -151,11 +180,13 @@ static void items(struct iq *iq)
 	struct str node = xml_get(iq->el, "node");
 	struct xml *q = xml_new(a, "query", NS_DISCO_ITEMS);
 
+	if (iq->target != TO_SERVER && !str_is(node, NS_COMMANDS) && delegation_take_as(iq, DELEGATION_BARE_ITEMS))
+		return;
 	if (str_is(node, NS_COMMANDS)) {
 		xml_set(a, q, "node", node);
 		command_items(iq, q);
 	} else if (node.n) {
-		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
+		other_node(iq);
 		return;
 	} else if (iq->target == TO_SERVER) {
 		service_items(iq, q);
@@ -164,14 +195,20 @@ static void items(struct iq *iq)
 		return;
 	} else {
 		resource_items(iq, q);
+		for (const struct feature *const *f = iq->core->env->features; *f; f++)
+			if ((*f)->disco_items && !(*f)->disco_items(iq, q))
+				return;
 	}
 	iq_result(iq, q);
 }
 
 static void stream_features(struct core *c, struct xml *features, struct arena *a)
 {
-	struct xml *caps = xml_add(a, features, "c", NS_CAPS);
+	struct xml *caps;
 
+	if (c->env->components && c->env->components->delegating)
+		return; /* features change with the components: nobody shall keep them */
+	caps = xml_add(a, features, "c", NS_CAPS);
 	xml_set(a, caps, "hash", STR("sha-1"));
 	xml_set(a, caps, "node", str_of(CAPS_NODE));
 	xml_set(a, caps, "ver", server_ver(c));

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "core/feature.h"
 #include "core/presence.h"
+#include "core/privilege.h"
 #include "proto/xmpp/ns.h"
 
 static void get(struct iq *iq)
@@ -17,11 +18,8 @@ static void get(struct iq *iq)
 	uint32_t pos = 0;
 	void *value;
 
-	if (!iq->session) {
-		iq_error(iq, ERR_FORBIDDEN, NULL);
-		return;
-	}
-	iq->session->roster_interested = true;
+	if (iq->session)
+		iq->session->roster_interested = true;
 	if (ver.p && str_eq(ver, now)) { /* nothing changed: an empty result */
 		iq_result(iq, NULL);
 		return;
@@ -163,9 +161,13 @@ static void verbs(struct iq *iq)
 		set(iq);
 }
 
-static void forbidden(struct iq *iq)
+/* RFC 6121 §2.3.3: nobody else's roster, but for components that may (XEP-0356). */
+static void others(struct iq *iq)
 {
-	iq_error(iq, ERR_FORBIDDEN, NULL); /* RFC 6121 §2.3.3: nobody else's roster */
+	if (privilege_roster(iq))
+		verbs(iq);
+	else
+		iq_error(iq, ERR_FORBIDDEN, NULL);
 }
 
 static void stream_features(struct core *c, struct xml *features, struct arena *a)
@@ -178,7 +180,7 @@ static void stream_features(struct core *c, struct xml *features, struct arena *
 static const struct spec specs[] = { { "RFC 6121", "2011-03" }, { NULL, NULL } };
 static const struct iq_route routes[] = {
 	{ NS_ROSTER, "query", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SELF, verbs },
-	{ NS_ROSTER, "query", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_USER, forbidden },
+	{ NS_ROSTER, "query", IQ_ROUTE_GET | IQ_ROUTE_SET, TO_USER, others },
 	{ 0 },
 };
 

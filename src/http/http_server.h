@@ -32,6 +32,11 @@ struct http_config {
 	/* Takes the connection over for RFC 7395 (sets a handler of its own, answers with 101): 0. Otherwise the status of the answer
 	 * that http gives, as ws_accept returns it. early: bytes that came behind the request. */
 	int (*on_websocket)(struct shard *s, struct conn *c, const struct http_request *req, struct str early);
+	/* A request of BOSH: its body, and the handle for http_bosh_answer. NULL: not served. */
+	void (*on_bosh)(struct shard *s, id_t64 exchange, struct str peer, struct str body);
+	struct str addresses; /* of this server, for XEP-0487, with spaces between; empty: not told */
+	int c2s_tls_port;     /* 0: none */
+	struct str bosh_origins; /* that may use it from a page, with spaces between; "*": any */
 	/* A new account whose inviter (bare JID) is to become a mutual contact; the new account's side is stored already. */
 	void (*on_registered)(struct shard *s, struct str inviter, struct str jid);
 	bool (*is_ready)(void); /* for /readyz; NULL: always */
@@ -42,6 +47,8 @@ void http_start(struct shard *s, const struct http_config *cfg);
 void http_configure(struct shard *s, const struct http_config *cfg); /* after a reload; in the shard's thread */
 /* Ends its connections (at once) and forgets everything; in the shard's thread, or when it has stopped. */
 void http_stop(struct shard *s);
+/* Answers a request that on_bosh got; nothing happens when its connection is gone. */
+void http_bosh_answer(struct shard *s, id_t64 exchange, struct str type, struct str body);
 /* Serves HTTP on a connection that speaks TLS already or is about to (ALPN http/1.1 or none). Takes it. Returns 0. */
 int http_serve(struct shard *s, struct conn *c);
 

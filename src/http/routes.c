@@ -8,6 +8,8 @@ static const struct route routes[] = {
 	{ "/.well-known/host-meta", false, READ, BODY_NONE, true, host_meta_xml },
 	{ "/.well-known/host-meta.json", false, READ, BODY_NONE, true, host_meta_json },
 	{ "/xmpp-websocket", false, HTTP_M_GET, BODY_NONE, false, websocket_upgrade },
+	{ "/http-bind", false, READ | HTTP_M_POST | HTTP_M_OPTIONS, BODY_STREAM, false, bosh_serve },
+	{ "/http-bind/", false, READ | HTTP_M_POST | HTTP_M_OPTIONS, BODY_STREAM, false, bosh_serve },
 	{ "/api/v1/server", false, READ, BODY_NONE, false, api_server },
 	{ "/api/v1/setup", false, HTTP_M_POST, BODY_JSON, false, api_setup },
 	{ "/api/v1/register", false, HTTP_M_POST, BODY_JSON, false, api_register },

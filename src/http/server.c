@@ -537,7 +537,7 @@ void http_start(struct shard *s, const struct http_config *cfg)
 void http_configure(struct shard *s, const struct http_config *cfg)
 {
 	s->http->own_cfg = *cfg;
-	s->http->main = (struct host){ cfg->domain, cfg->web_url, cfg->accounts };
+	s->http->main = (struct host){ .domain = cfg->domain, .web_url = cfg->web_url, .accounts = cfg->accounts };
 }
 
 void http_stop(struct shard *s)

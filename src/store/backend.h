@@ -22,7 +22,7 @@ struct store_backend {
 	const char *name;
 	bool on_disk; /* lives in a data directory, which is locked */
 	/* Opens, checks, migrates. Returns 0; -errno with a sentence in err. */
-	int (*open)(const char *dir, struct store_db **out, char *err, size_t err_n);
+	int (*open)(const char *dir, archive_text_fn *text, struct store_db **out, char *err, size_t err_n);
 	void (*close)(struct store_db *db);
 
 	/* The writer's thread. */
@@ -40,6 +40,7 @@ struct store_backend {
 	int (*get)(struct store_reader *r, struct str owner, struct str kind, struct str key, struct store_items *out);
 	int (*list)(struct store_reader *r, const struct store_range *range, struct store_items *out);
 	int (*query)(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
+	int (*owners)(struct store_reader *r, struct str cursor, uint32_t limit, struct store_items *out);
 	int (*backup)(struct store_reader *r, const char *dir); /* NULL: -ENOTSUP */
 };
 

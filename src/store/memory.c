@@ -3,6 +3,7 @@
  * survives the process. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -471,9 +472,37 @@ static int query(struct store_reader *r, const struct archive_query *q, struct a
 	return rc;
 }
 
+static int owners(struct store_reader *r, struct str cursor, uint32_t limit, struct store_items *out)
+{
+	struct store_db *db = r->db;
+
+	pthread_rwlock_rdlock(&db->lock);
+	while (out->n < limit) {
+		const struct owner *next = NULL;
+		uint32_t pos = 0;
+		struct str key;
+		char oldest[24];
+		void *value;
+
+		while (map_next(&db->owners, &pos, &key, &value)) {
+			const struct owner *o = value;
+
+			if (o->sets[ROWS].n && (!cursor.p || str_cmp(key, cursor) > 0) && (!next || str_cmp(key, next->name) < 0))
+				next = o;
+		}
+		if (!next)
+			break;
+		snprintf(oldest, sizeof(oldest), "%llu", (unsigned long long)next->sets[ROWS].v[0]->id);
+		store_items_add(out, &(struct store_item){ .owner = next->name, .key = next->name, .value = str_of(oldest) });
+		cursor = next->name;
+	}
+	pthread_rwlock_unlock(&db->lock);
+	return 0;
+}
+
 /* ---- open and close ---- */
 
-static int db_open(const char *dir, struct store_db **out, char *err, size_t err_n)
+static int db_open(const char *dir, archive_text_fn *text, struct store_db **out, char *err, size_t err_n)
 {
 	struct store_db *db = mem_zalloc(sizeof(*db));
 
@@ -522,5 +551,5 @@ const struct store_backend store_memory = {
 	.open = db_open, .close = db_close,
 	.begin = begin, .apply = apply, .commit = commit, .rollback = rollback,
 	.reader_open = reader_open, .reader_close = reader_close,
-	.get = get, .list = list, .query = query,
+	.get = get, .list = list, .query = query, .owners = owners,
 };

@@ -120,3 +120,21 @@ bool recent_copy(struct recent *r, int64_t owner, int64_t merged, struct buf *ou
 	pthread_mutex_unlock(&r->lock);
 	return current;
 }
+
+int64_t recent_next_owner(struct recent *r, int64_t after, uint64_t *out_id)
+{
+	const struct recent_row *v;
+	int64_t owner = 0;
+
+	pthread_mutex_lock(&r->lock);
+	v = recent_rows(&r->rows);
+	for (size_t i = 0, n = recent_n(r); i < n; i++) {
+		if (v[i].owner <= after || (owner && v[i].owner > owner))
+			continue;
+		if (v[i].owner != owner || v[i].id < *out_id)
+			*out_id = v[i].id;
+		owner = v[i].owner;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return owner;
+}

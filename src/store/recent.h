@@ -42,6 +42,8 @@ void recent_remove(struct recent *r, const struct recent_row *v, size_t n);
 int64_t recent_find(const struct recent *r, int64_t owner, uint64_t id);
 /* Whether a row of the list was removed. The writer's thread. */
 bool recent_is_gone(const struct recent *r, const struct recent_row *row);
+/* The owner with the lowest number beyond `after` that has rows here, and its lowest id; 0: none. */
+int64_t recent_next_owner(struct recent *r, int64_t after, uint64_t *out_id);
 /* Copies the owner's rows beyond `merged`, the index tables' state that the reader sees, newest first. False: the list has
  * already moved on; the reader must look at the database again. */
 bool recent_copy(struct recent *r, int64_t owner, int64_t merged, struct buf *out);

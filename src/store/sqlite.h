@@ -21,9 +21,12 @@ enum sql_id {
 	SQL_ITEM_PUT, SQL_ITEM_INSERT, SQL_ITEM_VALUE, SQL_ITEM_DEL, SQL_ITEM_DEL_OWNER, SQL_ITEM_DEL_KIND,
 	SQL_ITEM_DEL_PREFIX, SQL_ITEM_LIST, SQL_ITEM_LIST_ALL,
 	SQL_ARCHIVE_MERGED, SQL_ARCHIVE_SET_MERGED, SQL_LOG_ADD, SQL_LOG_TAIL, SQL_LOG_ROW,
-	SQL_INDEX_OWNER, SQL_INDEX_PEER, SQL_INDEX_FIND, SQL_LOG_PEER, SQL_LOG_SET, SQL_LOG_DEL, SQL_DEL_OWNER, SQL_DEL_PEER, SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_OWNER,
+	SQL_INDEX_OWNER, SQL_INDEX_PEER, SQL_INDEX_FIND, SQL_LOG_HEAD, SQL_LOG_SET, SQL_LOG_DEL, SQL_DEL_OWNER, SQL_DEL_PEER, SQL_TRIM_LOG, SQL_TRIM_PEER, SQL_TRIM_PEERS, SQL_TRIM_OWNER,
 	SQL_WALK_UP, SQL_WALK_DOWN, SQL_WALK_PEER_UP, SQL_WALK_PEER_DOWN, SQL_WALK_PEERS_UP, SQL_WALK_PEERS_DOWN,
-	SQL_COUNT, SQL_COUNT_PEER, SQL_FIRST, SQL_LAST,
+	SQL_COUNT, SQL_COUNT_PEER, SQL_FIRST, SQL_LAST, SQL_NEXT_OWNER, SQL_NAME_TEXT,
+	SQL_TEXT_PARTS, SQL_TEXT_PART_OF, SQL_TEXT_INDEXED, SQL_TEXT_NEW_PART, SQL_TEXT_PART_ADD, SQL_TEXT_PART_LEVEL,
+	SQL_TEXT_PART_DEL, SQL_TEXT_DEAD, SQL_TEXT_BLOCK, SQL_TEXT_BLOCKS, SQL_TEXT_GET, SQL_TEXT_PUT, SQL_TEXT_DEL, SQL_TEXT_ALL,
+	SQL_TEXT_DROP, SQL_TEXT_DROP_OWNER, SQL_TEXT_ROWS,
 	SQL_N
 };
 
@@ -72,11 +75,14 @@ struct store_db {
 	} merge;
 	int wal_pages;	  /* after the last commit */
 	struct checkpointer *checkpointer;
+	pthread_mutex_t turn; /* held through each transaction that writes, the index's too */
+	struct text_index *text; /* NULL: none */
 };
 
 struct store_reader {
 	struct sql sql;
 	struct recent *recent; /* of the writer */
+	bool has_text; /* there is a full-text index */
 };
 
 /* ---- sqlite_write.c ---- */
@@ -105,6 +111,9 @@ int sqlite_list(struct store_reader *r, const struct store_range *range, struct 
 
 /* ---- sqlite_query.c ---- */
 int sqlite_query(struct store_reader *r, const struct archive_query *q, struct archive_filter *f, struct store_page *out);
+
+/* ---- sqlite_owners.c ---- */
+int sqlite_owners(struct store_reader *r, struct str cursor, uint32_t limit, struct store_items *out);
 
 /* ---- schema.c ---- */
 

@@ -133,6 +133,10 @@ struct archive_page {
 typedef void archive_fn(struct shard *s, void *arg, int status, const struct archive_page *page);
 int store_query(struct store *s, struct shard *from, const struct archive_query *q, archive_fn *done, void *arg);
 
+/* The owners of archives, in an order of the store's own: at most limit of them behind the cursor (p NULL: from the first). Each is an
+ * item: owner, key = cursor behind it, value = id of the oldest row, decimal. Sees what is durable. */
+int store_owners(struct store *s, struct shard *from, struct str cursor, uint32_t limit, store_items_fn *done, void *arg);
+
 /* ---- the whole ---- */
 
 /* Online copy of the database into dir (must be empty or absent) with a manifest of checksums, by a thread of its own.

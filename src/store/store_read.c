@@ -15,7 +15,7 @@ enum {
 	ARGS_MAX = 4 * STORE_KEY_MAX + STORE_PAGE_MAX * 8,
 };
 
-enum read_kind { READ_GET, READ_LIST, READ_QUERY };
+enum read_kind { READ_GET, READ_LIST, READ_QUERY, READ_OWNERS };
 
 /* A read on its way there and back; embedded mail first. The copied arguments follow it in memory. */
 struct read {
@@ -115,6 +115,9 @@ static void read_run(const struct store *s, struct store_reader *h, struct read 
 	case READ_LIST:
 		r->status = be->list(h, &r->range, &r->items);
 		break;
+	case READ_OWNERS:
+		r->status = be->owners(h, r->range.after, r->range.limit, &r->items);
+		break;
 	case READ_QUERY:
 		r->status = run_query(s, h, r);
 		break;
@@ -178,7 +181,8 @@ static int submit(struct store *s, struct read *r)
 		read_free(r);
 		return -ENOBUFS;
 	}
-	r->seq = s->touched[store_bucket(r->kind == READ_QUERY ? r->query.owner : r->range.owner)];
+	if (r->kind != READ_OWNERS)
+		r->seq = s->touched[store_bucket(r->kind == READ_QUERY ? r->query.owner : r->range.owner)];
 	q = r->seq > s->finished ? &s->waiting : &s->ready;
 	*q->tail = r;
 	q->tail = &r->next;
@@ -225,6 +229,17 @@ int store_list(struct store *s, struct shard *from, const struct store_range *ra
 	r->range.prefix = keep(r, &used, range->prefix);
 	r->range.after = keep(r, &used, range->after);
 	r->range.limit = range->limit;
+	r->on_items = done;
+	return submit(s, r);
+}
+
+int store_owners(struct store *s, struct shard *from, struct str cursor, uint32_t limit, store_items_fn *done, void *arg)
+{
+	struct read *r = read_new(READ_OWNERS, from, arg, cursor.n + 1);
+	size_t used = 0;
+
+	r->range.after = keep(r, &used, cursor);
+	r->range.limit = limit;
 	r->on_items = done;
 	return submit(s, r);
 }

@@ -39,12 +39,12 @@ static void ops_pause(struct session *s, bool on)
 {
 	struct stream *st = s->link;
 
-	if (!st->conn || (!on && !st->pauses))
+	if ((!st->conn && !st->link->move) || (!on && !st->pauses))
 		return; /* the pause was of a link before this one */
 	st->pauses = (uint8_t)(on ? st->pauses + 1 : st->pauses - 1);
-	if (on)
+	if (st->conn && on)
 		conn_pause(st->conn);
-	else
+	else if (st->conn)
 		conn_resume(st->conn);
 	if (!on && !st->pauses)
 		stream_proceed(st);
@@ -54,11 +54,20 @@ static size_t ops_pending(struct session *s)
 {
 	struct stream *st = s->link;
 
+	if (st->link->pending)
+		return st->link->pending(st);
 	return st->conn ? conn_out_pending(st->conn) : 0;
 }
 
+static struct str ops_peer(struct session *s)
+{
+	struct stream *st = s->link;
+
+	return st->conn ? conn_peer(st->conn) : STR_NONE;
+}
+
 const struct session_ops stream_session_ops = {
-	.send = ops_send, .close = ops_close, .pending = ops_pending, .pause = ops_pause,
+	.send = ops_send, .close = ops_close, .pending = ops_pending, .pause = ops_pause, .peer = ops_peer,
 };
 
 static void bound(struct stream *st, struct session *s)

@@ -76,7 +76,7 @@ static void on_starttls(struct stream *st)
 	struct tls_ctx *ctx = c->tls();
 
 	/* Bytes behind <starttls/> were sent in the clear, perhaps by somebody else: RFC 6120 §5.4.3.3. */
-	if (xml_reader_rest_input(c->reader).n || !ctx || conn_start_tls(st->conn, tls_ctx_of_name(ctx, st->host->domain))) {
+	if (xml_reader_rest_input(c->reader).n || !ctx || conn_start_tls(st->conn, tls_ctx_of_name(ctx, st->host->ascii))) {
 		tls_ctx_unref(ctx);
 		st->state = STREAM_CLOSED;
 		input_end(st);

@@ -11,6 +11,7 @@
 #include "account/client.h"
 #include "account/fast.h"
 #include "account/grant.h"
+#include "account/state.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -66,10 +67,10 @@ void sasl_fail(struct stream *st, const char *condition, const char *text)
 	const struct sasl_profile *p = st->auth->profile;
 
 	metric_add(M_LOGINS_FAILED, 1);
-	throttle_failed(THROTTLE_ADDRESS, conn_peer(st->conn));
+	throttle_failed(THROTTLE_ADDRESS, stream_peer(st));
 	if (st->auth->name)
 		throttle_failed(THROTTLE_ACCOUNT, sasl_account(st));
-	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(conn_peer(st->conn)), condition);
+	log_info("login.failed", "peer=%.*s condition=%s", STR_ARG(stream_peer(st)), condition);
 	sasl_auth_free(st->auth);
 	st->auth = NULL;
 	p->failure(st, condition, text);
@@ -107,13 +108,36 @@ static void in_users_shard(struct stream *st)
 	st->auth->profile->success(st, additional);
 }
 
+static void enter(struct stream *st)
+{
+	st->node = st->auth->name;
+	st->auth->name = NULL;
+	stream_authenticated(st, in_users_shard);
+}
+
+static void on_state(struct shard *s, void *arg, int status)
+{
+	struct stream *st = arg;
+
+	(void)s;
+	if (!stream_woken(st))
+		return;
+	if (status == -EACCES)
+		sasl_fail(st, "account-disabled", NULL); /* RFC 6120 §6.5.1; told only to who proved the password */
+	else if (status)
+		sasl_fail(st, status == -ENOENT ? "not-authorized" : "temporary-auth-failure", NULL);
+	else
+		enter(st);
+	stream_proceed(st);
+}
+
 void sasl_finish(struct stream *st)
 {
-	struct auth *a = st->auth;
-
-	st->node = a->name;
-	a->name = NULL;
-	stream_authenticated(st, in_users_shard);
+	stream_wait(st);
+	if (account_may_enter(st->host->accounts, st->core->shard, str_of(st->auth->name), on_state, st)) {
+		stream_woken(st);
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
+	}
 }
 
 /* RFC 6120's profile knows no tasks: where one is due, only an application password opens the account. */
@@ -174,7 +198,7 @@ void sasl_start(struct stream *st, const struct sasl_profile *p, struct str mech
 	st->auth->request = request;
 	if (!m)
 		sasl_fail(st, "invalid-mechanism", NULL);
-	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, conn_peer(st->conn)))
+	else if (!throttle_may_try(st->core, THROTTLE_ADDRESS, stream_peer(st)))
 		sasl_fail(st, "temporary-auth-failure", "Too many failed attempts from this address; wait a minute and try again.");
 	else if (!initial.p)
 		p->challenge(st, STR("")); /* RFC 4422 §3.1: the client speaks first in all of ours */

@@ -20,6 +20,8 @@ int sasl_binding_data(struct stream *st, const char *type, struct str *out)
 	struct arena *a = core_arena(st->core);
 	char *exporter;
 
+	if (!st->conn) /* BOSH */
+		return -ENOTSUP;
 	if (strcmp(type, "tls-exporter") == 0) {
 		exporter = arena_alloc(a, 32);
 		*out = (struct str){ exporter, 32 };

@@ -96,7 +96,7 @@ void stream_error(struct stream *st, const char *condition, const char *text)
 	st->link->write(st, buf_view(&b));
 	buf_free(&b);
 	metric_add(M_STREAM_ERRORS, 1);
-	log_debug("stream.error", "condition=%s peer=%.*s", condition, STR_ARG(conn_peer(st->conn)));
+	log_debug("stream.error", "condition=%s peer=%.*s", condition, STR_ARG(stream_peer(st)));
 	st->state = STREAM_CLOSED;
 	if (st->session) {
 		struct session *s = st->session;
@@ -143,7 +143,8 @@ bool stream_woken(struct stream *st)
 {
 	st->busy = false;
 	if (!st->dead) {
-		conn_resume(st->conn);
+		if (st->conn)
+			conn_resume(st->conn);
 		return true;
 	}
 	input_end(st);
@@ -156,11 +157,15 @@ void stream_proceed(struct stream *st)
 		input_wake(st);
 }
 
-static void on_moved(struct shard *s, struct conn *c, void *owner)
+struct str stream_peer(const struct stream *st)
 {
-	struct stream *st = owner;
+	if (st->link->peer)
+		return st->link->peer(st);
+	return st->conn ? conn_peer(st->conn) : STR("");
+}
 
-	(void)c;
+void stream_moved(struct stream *st, struct shard *s)
+{
 	st->core = s->core;
 	set_timer(st, "limits.auth_timeout");
 	list_push(&st->core->links, &st->in_core.in_core);
@@ -173,6 +178,12 @@ static void on_moved(struct shard *s, struct conn *c, void *owner)
 	stream_proceed(st);
 }
 
+static void on_moved(struct shard *s, struct conn *c, void *owner)
+{
+	(void)c;
+	stream_moved(owner, s);
+}
+
 void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 {
 	struct core *c = st->core;
@@ -180,7 +191,7 @@ void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 	struct shard *home = core_shard_of(c, bare);
 
 	metric_add(M_LOGINS_TOTAL, 1);
-	log_info("login", "account=%.*s peer=%.*s mechanism=%s", STR_ARG(bare), STR_ARG(conn_peer(st->conn)),
+	log_info("login", "account=%.*s peer=%.*s mechanism=%s", STR_ARG(bare), STR_ARG(stream_peer(st)),
 		st->sasl2 ? "sasl2" : "sasl");
 	st->authed = true;
 	st->go_on = go_on;
@@ -191,7 +202,10 @@ void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st))
 	st->busy = true;
 	timer_cancel(&c->shard->loop, &st->timer);
 	list_del(&st->in_core.in_core);
-	conn_move(st->conn, home, on_moved);
+	if (st->link->move)
+		st->link->move(st, home);
+	else
+		conn_move(st->conn, home, on_moved);
 }
 
 /* ---- features ---- */

@@ -41,6 +41,10 @@ struct stream_link {
 	bool (*take)(struct stream *st, struct arena *a);
 	void (*keep)(struct stream *st);
 	bool websocket;
+	/* A transport without a connection of its own (BOSH): st->conn is NULL. All NULL otherwise. */
+	size_t (*pending)(struct stream *st); /* bytes that wait for the client */
+	struct str (*peer)(const struct stream *st);
+	void (*move)(struct stream *st, struct shard *to); /* at the end of the turn; there it calls stream_moved */
 };
 
 struct stream {
@@ -99,6 +103,9 @@ void stream_wait(struct stream *st);
 bool stream_woken(struct stream *st);
 /* After a step that ended waiting: hands queued input over. */
 void stream_proceed(struct stream *st);
+
+struct str stream_peer(const struct stream *st); /* the client's address as text */
+void stream_moved(struct stream *st, struct shard *s); /* it has arrived in its user's shard */
 
 /* Authentication succeeded for st->node: moves to the user's shard, then go_on runs there. */
 void stream_authenticated(struct stream *st, void (*go_on)(struct stream *st));

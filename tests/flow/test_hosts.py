@@ -310,6 +310,31 @@ def certificates_come_from_a_directory_or_the_main_one(stage):
             check(mark in presented(stage, name), '%s got %s' % (name, presented(stage, name)))
 
 
+IDN, ALABEL = '例子.example', 'xn--fsqu00a.example'
+
+
+@each([IDN, ALABEL])
+def names_in_other_scripts_are_hosts(stage, name):
+    stage.server = stage.own_server({'hosts': name})
+    acc = member(stage, 'bob', IDN)
+    c = client(stage, acc)
+    c.link_up(name=ALABEL)
+    check(ALABEL in names(c.link), names(c.link))
+    c.open()
+    equal(c.header['from'], IDN)
+    equal(c.sasl('SCRAM-SHA-256-PLUS', bind='tls-server-end-point').name, 'success')
+    got = fetch(stage, 'GET', '/api/v1/server', headers={'Host': ALABEL + ':8443'}).json()
+    equal(got['domain'], IDN)
+    check('bob@' + IDN in stage.server.cli('user', 'list', ALABEL).stdout, 'not listed')
+
+
+def the_main_domain_may_be_in_another_script(stage):
+    stage.server = stage.own_server(domain=IDN)
+    check(ALABEL in presented(stage, ALABEL), 'certificate')
+    check(any('https://%s:' % ALABEL in line for line in stage.server.greeting), stage.server.greeting)
+    client(stage, member(stage, 'bob', IDN)).online().ping()
+
+
 # ---- the operator
 
 @on_server(TWO)
@@ -322,6 +347,7 @@ def the_command_line_names_hosts(stage):
     equal(listed(B), ['x@' + B, 'yan@' + B])
     equal(listed(), ['zoe@' + A])
     check('//%s:' % B in cli('invite', B).stdout, 'invitation')
+    check('hosts: %s\n' % B in cli('status').stdout and '"%s"' % B in cli('status', '--json').stdout, cli('status').stdout)
     for words in (('user', 'list', 'c.example'), ('invite', 'c.example'), ('user', 'delete', 'zoe@' + B)):
         check(cli(*words, check=False).returncode == 1, words)
     check(cli('user', 'add', 'x@c.example', '--password-stdin', text='secret password\n', check=False).returncode == 1, 'unknown host')
@@ -339,6 +365,14 @@ def a_directory_at_rest_knows_its_hosts(stage):
     acc = member(stage, 'rested', B)
     stage.server.start()
     client(stage, acc).online().ping()
+
+
+@on_server(TWO)
+def a_further_host_cannot_become_the_main_one(stage):
+    stage.server.end()
+    done = stage.server.cli('user', 'add', 'x', '--domain', B, '--password-stdin', text='secret password\n', check=False)
+    check(done.returncode == 1 and 'further domains' in done.stderr, done.stderr)
+    stage.server.start()
 
 
 def sighup_adds_a_host(stage):

@@ -57,6 +57,19 @@ def a_set_of_roles_has_known_words_only(stage):
               'not-acceptable', room)
 
 
+@on_server({'muc.crowd': '3', 'muc.crowd_shown': '1'})
+def a_newcomer_to_a_crowd_is_shown_who_spoke_last(stage):
+    room, a, b, c = party(stage, 3)
+    say(b, room, 'hello')
+    heard(a, room, 'n1', 'hello')
+    d = stage.online()
+    d.send(f'<presence to="{room}/dora"><x xmlns="{MUC}"/></presence>')
+    d.expect(occupant(room, 'dora', (110,)))
+    for nick in ('owner', 'n1'):
+        d.expect(occupant(room, nick))
+    d.expect_nothing(occupant(room, 'n2'), after=(a,))
+
+
 @on_server({'muc.crowd': '3'})
 def a_crowd_shows_moderators_and_speakers(stage):
     room, a, b, c = party(stage, 3)

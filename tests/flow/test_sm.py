@@ -77,7 +77,7 @@ def acknowledgements_never_run_ahead_of_the_archive(stage):
         a.expect(f'<message><result xmlns="{MAM}"><forwarded xmlns="{FORWARD}"><message id="n{i}"/></forwarded></result></message>')
 
 
-@each(['tls', 'starttls', 'ws'])
+@each(['tls', 'starttls', 'ws', 'bosh'])
 def resumes_with_replay(stage, transport):
     a, b = stage.online(transport=transport), stage.online()
     a.enable_sm()

@@ -87,10 +87,25 @@ TEST(refuses_what_is_not_acceptable)
 	assert_int_equal(read_one("muc#roomconfig_whois", "everybody"), -EINVAL);
 	assert_int_equal(read_one("muc#roomconfig_persistentroom", "maybe"), -EBADMSG);
 	assert_int_equal(read_one("muc#roomconfig_maxusers", "0"), -EINVAL);
-	assert_int_equal(read_one("muc#roomconfig_maxusers", "10001"), -EINVAL);
+	assert_int_equal(read_one("muc#roomconfig_maxusers", "20001"), -EINVAL);
 	assert_int_equal(read_one("muc#roomconfig_maxusers", "99999999999"), -EINVAL);
 	assert_int_equal(read_one("muc#roomconfig_maxusers", "ten"), -EBADMSG);
 	assert_int_equal(read_one("muc#maxhistoryfetch", "101"), -EINVAL);
+	assert_int_equal(read_one("muc#roomconfig_presencebroadcast", "king"), -EINVAL);
+	assert_int_equal(read_one("muc#roominfo_contactjid", "@"), -EINVAL);
+	assert_int_equal(read_one("muc#roomconfig_slow_mode_duration", "86401"), -EINVAL);
+	assert_int_equal(read_one("mentions#count", "51"), -EINVAL);
+}
+
+TEST(reads_sets_and_addresses)
+{
+	assert_int_equal(config.presence, ROLES_ALL);
+	assert_int_equal(read_one("muc#roomconfig_presencebroadcast", "moderator"), 0);
+	assert_int_equal(config.presence, ROLES_MODERATOR);
+	assert_int_equal(read_one("muc#roominfo_contactjid", "Help@Example.ORG/desk"), 0);
+	assert_string_equal(config.contacts, "help@example.org");
+	assert_int_equal(read_one("muc#roominfo_contactjid", ""), 0);
+	assert_string_equal(config.contacts, "");
 }
 
 TEST(wants_a_password_where_one_is_needed)
@@ -142,11 +157,11 @@ TEST(shows_people_types_labels_and_options)
 			if (str_eq(xml_child_text(&arena, o, "value", NULL), xml_child_text(&arena, f, "value", NULL)))
 				options++;
 	}
-	assert_int_equal(fields, 16);
-	assert_int_equal(options, 3); /* the value of each list is one of its options */
+	assert_int_equal(fields, 26);
+	assert_int_equal(options, 4); /* the value of each list is one of its options */
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-UNIT_MAIN(CASE(changes_only_what_the_form_has), CASE(reads_choices_and_numbers), CASE(refuses_what_is_not_acceptable),
+UNIT_MAIN(CASE(changes_only_what_the_form_has), CASE(reads_choices_and_numbers), CASE(reads_sets_and_addresses), CASE(refuses_what_is_not_acceptable),
 	CASE(wants_a_password_where_one_is_needed), CASE(reads_what_it_stores), CASE(shows_people_types_labels_and_options));

@@ -36,6 +36,20 @@ void box_on_items(struct shard *s, void *arg, int status, const struct store_ite
 		append(a, "%.*s/%.*s=%.*s ", STR_ARG(v[i].kind), STR_ARG(v[i].key), STR_ARG(v[i].value));
 }
 
+void box_on_owners(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct answer *a = arg;
+
+	a->calls++;
+	a->status = status;
+	a->n = n;
+	a->text[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		append(a, "%.*s=%.*s ", STR_ARG(v[i].owner), STR_ARG(v[i].value));
+	if (n)
+		snprintf(a->ids, sizeof(a->ids), "%.*s", STR_ARG(v[n - 1].key));
+}
+
 void box_on_page(struct shard *s, void *arg, int status, const struct archive_page *page)
 {
 	struct answer *a = arg;

@@ -44,6 +44,8 @@ void box_row(struct store_batch *batch, const char *owner, uint64_t id, const ch
 
 void box_on_done(struct shard *s, void *arg, int status); /* arg: struct answer */
 void box_on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n);
+/* text: "owner=oldest " each; ids: the last cursor */
+void box_on_owners(struct shard *s, void *arg, int status, const struct store_item *v, size_t n);
 void box_on_page(struct shard *s, void *arg, int status, const struct archive_page *page);
 
 #endif

@@ -89,7 +89,7 @@ TEST(a_newer_database_is_refused_with_both_versions)
 	assert_int_equal(open_fails(box.dir), -EPROTO);
 	assert_non_null(strstr(err, "999"));
 	assert_non_null(strstr(err, "newer"));
-	sql(box.dir, "PRAGMA user_version=1");
+	sql(box.dir, "PRAGMA user_version=2");
 	assert_int_equal(open_fails(box.dir), 0);
 }
 
@@ -252,6 +252,14 @@ TEST(trimming_knows_rows_that_are_not_indexed_yet)
 	box_reopen(&box);
 	check_rows(&box, 3, NULL, 600, 1050);
 	check_rows(&box, 4, NULL, 1, 1050);
+	add_rows(&box, 1050, RECENT_MAX); /* some are indexed, some not */
+	for (uint64_t to = 2000; to < 1050 + RECENT_MAX; to += 9000) {
+		b = store_batch_new();
+		store_archive_trim(b, str_of(owners[3]), to);
+		assert_int_equal(box_commit(&box, b), 0);
+		check_rows(&box, 3, NULL, to, 1050 + RECENT_MAX);
+		check_rows(&box, 3, "p1", to, 1050 + RECENT_MAX);
+	}
 	box_close(&box);
 }
 

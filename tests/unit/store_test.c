@@ -536,6 +536,38 @@ TEST(a_failing_batch_keeps_the_rows_that_it_would_have_changed)
 	assert_string_equal(box_query(&box, &q).text, "10:" BOB ":one 20:carol@example.org:two ");
 }
 
+TEST(owners_of_archives_are_listed_with_their_oldest_row)
+{
+	struct answer a = { 0 }, first = { 0 };
+	struct store_batch *b = store_batch_new();
+	char cursor[64];
+
+	fill_archive();
+	box_put(&box, "item@example.org", "k", "a", "no archive");
+	box_row(b, ROOM, 7, "x", NULL, "room");
+	box_row(b, ROOM, 6, "x", NULL, "room");
+	assert_int_equal(box_commit(&box, b), 0);
+	store_owners(box.store, box.shard, STR_NONE, 2, box_on_owners, &first);
+	box_wait(&box, &first, 1);
+	assert_int_equal(first.n, 2);
+	snprintf(cursor, sizeof(cursor), "%s", first.ids);
+	store_owners(box.store, box.shard, str_of(cursor), 9, box_on_owners, &a);
+	box_wait(&box, &a, 1);
+	assert_int_equal(a.n, 1);
+	strcat(first.text, a.text);
+	assert_non_null(strstr(first.text, ALICE "=10 "));
+	assert_non_null(strstr(first.text, BOB "=10 "));
+	assert_non_null(strstr(first.text, ROOM "=6 "));
+	b = store_batch_new();
+	store_archive_trim(b, STR(ROOM), UINT64_MAX);
+	store_archive_remove(b, STR(ALICE), 10);
+	assert_int_equal(box_commit(&box, b), 0);
+	store_owners(box.store, box.shard, STR_NONE, 9, box_on_owners, &a);
+	box_wait(&box, &a, 2);
+	assert_int_equal(a.n, 2);
+	assert_non_null(strstr(a.text, ALICE "=20 "));
+}
+
 /* ---- random ---- */
 
 static uint32_t seed;
@@ -616,4 +648,5 @@ UNIT_MAIN(BOTH(an_item_is_read_as_it_was_put), BOTH(put_replaces_and_del_removes
 	  BOTH(archive_trim_removes_older_rows_of_one_owner),
 	  BOTH(a_row_comes_back_whole),
 	  BOTH(a_row_gets_another_stanza_in_its_place), BOTH(one_row_is_removed),
-	  BOTH(a_failing_batch_keeps_the_rows_that_it_would_have_changed), BOTH(random_batches_agree_with_a_plain_array));
+	  BOTH(a_failing_batch_keeps_the_rows_that_it_would_have_changed),
+	  BOTH(owners_of_archives_are_listed_with_their_oldest_row), BOTH(random_batches_agree_with_a_plain_array));

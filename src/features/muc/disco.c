@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "crypto/random.h"
-#include "features/muc/muc.h"
+#include "features/muc/directory.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/rsm.h"
@@ -185,7 +185,7 @@ void room_disco_items(struct room *r, struct iq *iq)
 /* ---- the service ---- */
 
 static const char *const SERVICE_FEATURES[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_MUC_STABLE_ID, NS_MUC_UNIQUE,
-	NS_OCCUPANT_ID, NS_RSM, NS_VCARD, NS_PING };
+	NS_OCCUPANT_ID, NS_RSM, NS_VCARD, NS_CHANNEL_SEARCH, NS_PING };
 
 static void service_info(struct iq *iq)
 {
@@ -200,65 +200,6 @@ static void service_info(struct iq *iq)
 	for (size_t i = 0; i < ARRAY_LEN(SERVICE_FEATURES); i++)
 		feature(a, q, SERVICE_FEATURES[i]);
 	iq_result(iq, q);
-}
-
-struct listing {
-	uint32_t max;
-	bool asked; /* the asker used a result set */
-};
-
-static void on_rooms(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
-{
-	struct iq_held *held = arg;
-	struct iq *iq = iq_wake(held);
-	struct listing *l = held->arg;
-	struct arena *a = core_arena(iq->core);
-	struct xml *q = xml_new(a, "query", NS_DISCO_ITEMS);
-	bool more = n > l->max;
-
-	(void)s;
-	if (more)
-		n = l->max;
-	for (size_t i = 0; i < n && !status; i++) {
-		struct xml *item = xml_add(a, q, "item", NULL);
-
-		xml_set(a, item, "jid", arena_printf(a, "%.*s@%.*s", STR_ARG(v[i].key), STR_ARG(iq->st->to.full)));
-		xml_set(a, item, "name", arena_str(a, v[i].value));
-	}
-	if (more || l->asked)
-		rsm_add(a, q, n ? arena_str(a, v[0].key) : STR_NONE, n ? arena_str(a, v[n - 1].key) : STR_NONE, -1, -1);
-	if (status)
-		iq_error(iq, ERR_INTERNAL_SERVER_ERROR, NULL);
-	else
-		iq_result(iq, q);
-	free(l);
-	iq_held_free(held);
-}
-
-/* §6.3: public rooms in order of their names. */
-static void service_items(struct iq *iq)
-{
-	struct arena *a = core_arena(iq->core);
-	struct store_range range = { .owner = iq->st->to.full, .kind = STR("public") };
-	struct listing *l;
-	struct iq_held *held;
-	struct rsm rsm;
-
-	if (rsm_parse(a, iq->el, &rsm) || rsm.has_index || (rsm.has_before && rsm.before.n)) {
-		iq_error(iq, ERR_FEATURE_NOT_IMPLEMENTED, "Pages go forward only.");
-		return;
-	}
-	l = mem_alloc(sizeof(*l));
-	*l = (struct listing){ rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX, rsm.present };
-	range.limit = l->max + 1;
-	if (rsm.has_after)
-		range.after = rsm.after;
-	held = iq_hold(iq, l);
-	if (store_list(iq->core->env->store, iq->core->shard, &range, on_rooms, held)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		free(l);
-		iq_held_free(held);
-	}
 }
 
 static void pong(struct iq *iq)
@@ -283,7 +224,8 @@ static const struct service_route {
 	void (*handle)(struct iq *iq);
 } ROUTES[] = {
 	{ NS_DISCO_INFO, service_info },
-	{ NS_DISCO_ITEMS, service_items },
+	{ NS_DISCO_ITEMS, directory_items },
+	{ NS_CHANNEL_SEARCH, directory_search },
 	{ NS_MUC_UNIQUE, unique },
 	{ NS_PING, pong },
 };

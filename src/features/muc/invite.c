@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Messages to a room that are for somebody else: invitations and what is answered to them (XEP-0045 §7.8.2), requests for voice
- * (§7.13, §8.6). */
+/* Messages to a room that are for somebody else: invitations and what is answered to them (XEP-0045 §7.8.2). Requests
+ * for voice are in voice.c, approvals of registrations in register.c. */
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "core/ephemeral.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/form.h"
@@ -43,6 +46,7 @@ static void copy_children(struct arena *a, struct xml *to, const struct xml *fro
 /* The room's message to the invitee; t NULL: not in place of another message. */
 void room_invite(struct room *r, struct str from, struct jid to, const struct xml *invite, struct transit *t)
 {
+	struct str id = t ? t->st->id : STR_NONE;
 	struct arena *a = core_arena(r->core);
 	struct stanza out;
 	struct xml *x, *el;
@@ -50,8 +54,8 @@ void room_invite(struct room *r, struct str from, struct jid to, const struct xm
 	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &out);
 	out.from = r->jid;
 	out.to = to;
-	if (t)
-		out.id = t->st->id;
+	if (id.p)
+		out.id = id;
 	x = xml_add(a, out.el, "x", NS_MUC_USER);
 	el = xml_add(a, x, "invite", NULL);
 	xml_set(a, el, "from", from);
@@ -64,6 +68,59 @@ void room_invite(struct room *r, struct str from, struct jid to, const struct xm
 	else
 		router_route(r->core, &out);
 	stanza_fini(&out);
+}
+
+/* ---- invitations that found nobody ---- */
+
+struct invited {
+	struct jid by, to; /* full; bare */
+	struct str id;
+	char bytes[];
+};
+
+void invited_free(struct room *r)
+{
+	for (int i = 0; i < MUC_INVITED_MAX; i++) {
+		free(r->invited[i]);
+		r->invited[i] = NULL;
+	}
+}
+
+static void remember(struct room *r, const struct stanza *st, struct jid to)
+{
+	struct invited **slot = &r->invited[r->invited_at++ % MUC_INVITED_MAX], *v;
+	struct str bare = jid_bare_str(to);
+
+	free(*slot);
+	v = *slot = mem_alloc(sizeof(*v) + st->from.full.n + bare.n + st->id.n);
+	*v = (struct invited){ .by = st->from, .to = jid_bare(to), .id = st->id };
+	v->by.full.p = memcpy(v->bytes, st->from.full.p, st->from.full.n);
+	v->to.full.p = memcpy(v->bytes + st->from.full.n, bare.p, bare.n);
+	if (st->id.n)
+		v->id.p = memcpy(v->bytes + st->from.full.n + bare.n, st->id.p, st->id.n);
+}
+
+/* §7.8.2: the inviter hears that there is no such address. */
+void room_invite_failed(struct room *r, const struct stanza *error)
+{
+	for (int i = 0; i < MUC_INVITED_MAX; i++) {
+		struct invited *v = r->invited[i];
+		struct stanza out;
+
+		if (!v || !str_eq(v->to.full, jid_bare_str(error->from)) || !str_eq(v->id, error->id))
+			continue;
+		stanza_new(core_arena(r->core), ST_MESSAGE, MSG_ERROR, &out);
+		out.from = r->jid;
+		out.to = v->by;
+		out.id = v->id;
+		stanza_error_add(core_arena(r->core), out.el, ERR_ITEM_NOT_FOUND, NULL);
+		r->invited[i] = NULL;
+		if (seat_find(r, v->by))
+			router_route(r->core, &out);
+		stanza_fini(&out);
+		free(v);
+		return;
+	}
 }
 
 /* §9.5: members of a members-only room may bring people only if the room says so; who is brought becomes a member. */
@@ -104,6 +161,7 @@ static void invite_all(struct room *r, struct transit *t, const struct occupant 
 		if (jid_parse(a, xml_get(el, "to"), &to))
 			continue;
 		admit(r, to);
+		remember(r, t->st, to);
 		room_invite(r, from, to, el, xml_next_same(el) ? NULL : t);
 	}
 }
@@ -171,61 +229,6 @@ static void decline(struct room *r, struct transit *t, const struct xml *x)
 	stanza_fini(&out);
 }
 
-/* ---- voice ---- */
-
-static void ask_moderators(struct room *r, const struct seat *s)
-{
-	struct arena *a = core_arena(r->core);
-	struct stanza out;
-	struct xml *x, *field;
-
-	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &out);
-	out.from = r->jid;
-	x = form_new(a, out.el, "form", NS_MUC_REQUEST);
-	xml_add_text(a, x, "title", STR("Voice request"));
-	xml_add_text(a, x, "instructions", STR("To let this person speak, choose \"Grant voice\" and submit the form."));
-	field = form_field(a, x, "list-single", "muc#role", "Requested role", STR("participant"));
-	form_option(a, field, "Participant", "participant");
-	form_field(a, x, "jid-single", "muc#jid", "User ID", s->real.jid.full);
-	form_field(a, x, "text-single", "muc#roomnick", "Room nickname", jid_resource(s->o->jid));
-	form_field(a, x, "boolean", "muc#request_allow", "Grant voice to this person?", STR("false"));
-	for (uint32_t i = 0; i < r->seats_n; i++)
-		if (r->seats[i]->o->role == ROLE_MODERATOR)
-			room_send(r, r->seats[i], &out);
-	stanza_fini(&out);
-}
-
-static void grant(struct room *r, struct transit *t, const struct seat *by, const struct xml *form)
-{
-	struct arena *a = core_arena(r->core);
-	struct occupant *o = occupant_find(r, form_value(a, form, "muc#roomnick"));
-	bool allow = false;
-
-	if (by->o->role != ROLE_MODERATOR) {
-		room_refuse(t, ERR_FORBIDDEN, NULL);
-		return;
-	}
-	form_bool(a, form, "muc#request_allow", &allow);
-	if (allow && o && o->role == ROLE_VISITOR)
-		room_role(o, ROLE_PARTICIPANT, STR_NONE, STR_NONE);
-	transit_finish(t);
-}
-
-static void voice(struct room *r, struct transit *t, const struct xml *form)
-{
-	struct seat *s = seat_find(r, t->st->from);
-
-	if (!s) {
-		room_refuse(t, ERR_NOT_ACCEPTABLE, "You are not in the room.");
-	} else if (form_has(form, "muc#request_allow")) {
-		grant(r, t, s, form);
-	} else {
-		if (s->o->role == ROLE_VISITOR)
-			ask_moderators(r, s);
-		transit_finish(t);
-	}
-}
-
 void room_other_message(struct room *r, struct transit *t)
 {
 	struct xml *tree = stanza_tree(t->st, core_arena(r->core));
@@ -237,7 +240,9 @@ void room_other_message(struct room *r, struct transit *t)
 	else if (x && xml_child(x, "decline", NULL))
 		decline(r, t, x);
 	else if (form)
-		voice(r, t, form);
+		room_voice(r, t, form);
+	else if (tree && (form = form_find(tree, "submit", NS_MUC_REGISTER)))
+		room_approve(r, t, form);
 	else
 		room_refuse(t, ERR_BAD_REQUEST, "Messages to all are of type groupchat.");
 }

@@ -32,10 +32,9 @@ static bool seats_are_taken(const struct room *r, struct str nick)
 }
 
 /* §7.2.5 to §7.2.10. Returns ERR_COUNT when nothing is in the way. */
-static enum stanza_error entry_error(struct room *r, struct stanza *st, const struct xml *x)
+static enum stanza_error entry_error(struct room *r, struct stanza *st, struct str nick, const struct xml *x)
 {
 	struct arena *a = core_arena(r->core);
-	struct str nick = jid_resource(st->to);
 	enum affil affil = room_affil_of(r, st->from);
 
 	if (r->state == ROOM_LOCKED && affil != AFFIL_OWNER)
@@ -75,11 +74,18 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 	struct notice n = { .type = PRES_AVAILABLE, .id = st->id };
 	uint16_t *own = n.own;
 	struct occupant *other;
+	uint32_t shown = (uint32_t)config_int(core_config(r->core), "muc.crowd_shown");
+	uint32_t skip; /* of a crowd: who was silent longest */
 
 	versions_send(r, s, x);
-	list_each(other, &r->front, front)
-		if (other != s->o)
+	skip = r->nicks.n > occupants_crowd(r) && r->front_n > shown ? r->front_n - shown : 0;
+	list_each(other, &r->front, front) {
+		bool old = skip > 0;
+
+		skip -= old;
+		if (other != s->o && (!old || other->role == ROLE_MODERATOR))
 			occupant_show(other, NULL, s);
+	}
 	n.extra = versions_until(r);
 	if (r->cfg.whois == WHOIS_ANYONE)
 		*own++ = 100;
@@ -87,26 +93,53 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 		*own++ = 170;
 	if (created)
 		*own++ = 201;
+	if (!str_eq(jid_resource(st->to), jid_resource(s->o->jid)))
+		*own++ = 210;
 	occupant_show(s->o, &n, s);
 	avatar_show(r, s);
 	room_history_send(r, s, xml_child(x, "history", NULL));
 	send_subject(r, s);
 }
 
+/* §10.1.1. The room of this name was destroyed and has moved (§10.9): its last owner may take the name again. */
+static bool may_create(struct room *r, struct stanza *st)
+{
+	const char *who = config_str(core_config(r->core), "muc.create");
+	bool local = core_is_local(r->core, jid_domain(st->from));
+
+	if (strcmp(who, "nobody") == 0 || (strcmp(who, "local") == 0 && !local)) {
+		router_error(r->core, st, ERR_NOT_ALLOWED, "Rooms are not made by everybody here.");
+		return false;
+	}
+	return !grave_refuses(r, st);
+}
+
+/* The nick that somebody gets: a member's own where nicks are locked (§7.2.3). */
+static struct str given_nick(const struct room *r, struct stanza *st)
+{
+	const struct affil_entry *e = r->cfg.lock_nicks ? room_affil(r, jid_bare_str(st->from)) : NULL;
+
+	return e && e->nick ? str_of(e->nick) : jid_resource(st->to);
+}
+
 static void enter(struct room *r, struct stanza *st, const struct xml *x)
 {
 	bool created = r->state == ROOM_ABSENT;
+	struct str nick;
 	enum stanza_error e;
 	struct seat *s;
 
+	if (created && !may_create(r, st))
+		return;
 	if (created)
 		room_create(r, jid_bare(st->from));
-	e = entry_error(r, st, x);
+	nick = given_nick(r, st);
+	e = entry_error(r, st, nick, x);
 	if (e != ERR_COUNT) {
 		router_error(r->core, st, e, NULL);
 		return;
 	}
-	s = seat_add(r, jid_resource(st->to), st->from);
+	s = seat_add(r, nick, st->from);
 	seat_inner(s, st);
 	s->o->shown = s;
 	occupant_touched(s->o);
@@ -125,6 +158,25 @@ static void enter_again(struct room *r, struct seat *s, struct stanza *st, const
 	welcome(r, s, st, x, false);
 }
 
+static bool is_locked(const struct room *r, struct jid who)
+{
+	const struct affil_entry *e = r->cfg.lock_nicks ? room_affil(r, jid_bare_str(who)) : NULL;
+
+	return e && e->nick;
+}
+
+void room_nick(struct occupant *o, struct str nick, struct stanza *st, bool by_room)
+{
+	struct notice now = { .type = PRES_AVAILABLE, .id = st ? st->id : STR_NONE };
+
+	if (by_room)
+		now.codes[0] = 210;
+	occupant_tell(o, &(struct notice){ .type = PRES_UNAVAILABLE, .codes = { 303 }, .nick = nick }, NULL);
+	occupant_rename(o, nick);
+	occupant_touched(o);
+	occupant_tell(o, &now, NULL);
+}
+
 /* §7.6. */
 static void change_nick(struct room *r, struct seat *s, struct stanza *st)
 {
@@ -136,12 +188,13 @@ static void change_nick(struct room *r, struct seat *s, struct stanza *st)
 		router_error(r->core, st, ERR_CONFLICT, NULL);
 		return;
 	}
-	occupant_tell(o, &(struct notice){ .type = PRES_UNAVAILABLE, .codes = { 303 }, .nick = nick }, NULL);
-	occupant_rename(o, nick);
+	if (is_locked(r, st->from)) {
+		router_error(r->core, st, ERR_NOT_ACCEPTABLE, "Members keep their registered nickname here.");
+		return;
+	}
 	seat_inner(s, st);
 	o->shown = s;
-	occupant_touched(o);
-	occupant_tell(o, &(struct notice){ .type = PRES_AVAILABLE, .id = st->id }, NULL);
+	room_nick(o, nick, st, false);
 }
 
 /* §7.7. */

@@ -232,6 +232,8 @@ static void error_back(struct room *r, struct transit *t)
 	struct occupant *to = occupant_find(r, jid_resource(t->st->to));
 
 	if (!s) {
+		if (jid_is_bare(t->st->to))
+			room_invite_failed(r, t->st);
 		transit_finish(t);
 	} else if (means_gone(t->st, core_arena(r->core))) {
 		transit_finish(t);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* XEP-0045 1.35.5 multi-user chat: the service conference.DOMAIN. With XEP-0249 (direct invitations pass as any message), XEP-0410 1.1.0,
- * XEP-0421 1.0.1, and the archives of XEP-0313. Left out: GC 1.0 entry (refused as §7.2.16 says), approval of registrations, lists of
- * owners and admins in the configuration form (muc#admin has them). */
+ * XEP-0421 1.0.1, XEP-0307 0.1 and the archives of XEP-0313. Left out: GC 1.0 entry (refused as §7.2.16 says). */
 #include "features/muc/muc.h"
 
 #include <stdlib.h>
@@ -141,17 +140,23 @@ static void say_goodbye(struct room *r)
 		occupant_show(r->seats[i]->o, &n, r->seats[i]);
 }
 
-static void shutdown(struct core *c)
+static void goodbye(struct core *c)
 {
 	struct muc *m = c->slot[SLOT_MUC];
 	uint32_t pos = 0;
 	struct str key;
 	void *value;
 
+	while (m && map_next(&m->rooms, &pos, &key, &value))
+		say_goodbye(value);
+}
+
+static void shutdown(struct core *c)
+{
+	struct muc *m = c->slot[SLOT_MUC];
+
 	if (!m)
 		return;
-	while (map_next(&m->rooms, &pos, &key, &value))
-		say_goodbye(value);
 	c->slot[SLOT_MUC] = NULL;
 	rooms_free(m);
 	free(m);
@@ -163,15 +168,20 @@ static const struct service service = {
 	.type = "text",
 	.name = "Rooms",
 	.stanza = stanza,
+	.goodbye = goodbye,
 	.shutdown = shutdown,
 };
 
 static const struct spec specs[] = { { "XEP-0045", "1.35.5" }, { "XEP-0249", "1.2" }, { "XEP-0410", "1.1.0" },
-	{ "XEP-0421", "1.0.1" }, { NULL, NULL } };
+	{ "XEP-0421", "1.0.1" }, { "XEP-0307", "0.1" }, { "XEP-0317", "0.3.1" }, { "XEP-0424", "0.4.2" }, { "XEP-0425", "0.3.0" },
+	{ "XEP-0433", "0.1.0" }, { "XEP-0452", "0.2.2" }, { "XEP-0463", "0.2.0" }, { "XEP-0486", "0.1.0" }, { "XEP-0500", "0.1.1" },
+	{ "XEP-0502", "0.1.0" }, { "XEP-0513", "0.1.0" }, { NULL, NULL } };
 
 static const struct option options[] = {
-	{ "muc.crowd", OPT_INT, "500", 1, 20000, NULL,
-		"People in a room beyond which newcomers are shown moderators and recent speakers only." },
+	{ "muc.create", OPT_ENUM, "everybody", 0, 0, "everybody local nobody", "Who may make rooms; local: accounts of this server." },
+	{ "muc.crowd", OPT_INT, "1000", 1, 20000, NULL,
+		"People in a room beyond which moderators and recent speakers only are shown to others." },
+	{ "muc.crowd_shown", OPT_INT, "100", 1, 20000, NULL, "How many recent speakers a newcomer to such a room is shown." },
 	{ NULL, 0, NULL, 0, 0, NULL, NULL },
 };
 
@@ -181,4 +191,5 @@ const struct feature feature_muc = {
 	.options = options,
 	.service = &service,
 	.on_start = on_start,
+	.account_gone = muc_account_gone,
 };

@@ -23,6 +23,11 @@ enum {
 	MUC_SUBJECT_MAX = 4096,
 	MUC_REASON_MAX = 1024,
 	MUC_ITEMS_MAX = 500,	    /* of one admin request */
+	MUC_APPLICANTS_MAX = 100,   /* who wait for the admins' approval */
+	MUC_ADMINS_ASKED_MAX = 20,  /* when none is inside */
+	MUC_VOICES_MAX = 2000,	    /* people whose voice is remembered */
+	MUC_VOICE_AGAIN_MS = 10000, /* between two requests for voice */
+	MUC_INVITED_MAX = 16,	    /* invitations whose failure is told */
 	MUC_INVITES_MAX = 20,	    /* of one message */
 	MUC_WAITING_MAX = 1000,	    /* stanzas that wait while a room loads */
 	MUC_IQS_MAX = 128,	    /* requests between occupants that wait for their answer, per room */
@@ -51,6 +56,7 @@ struct occupant {
 	bool told;	    /* the others heard of it: they hear of its end too */
 	struct list front;  /* in room->front while newcomers are shown it */
 	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
+	uint64_t asked_ms;  /* monotonic: when it asked for voice */
 	char id[48];	    /* XEP-0421 */
 };
 
@@ -106,11 +112,19 @@ struct room {
 	struct map affils;   /* bare JID → struct affil_entry */
 	struct map reserved; /* look of a nick → struct affil_entry */
 	struct map gone;     /* versions.c */
+	struct told *told_first, *told_last; /* versions.c: of this turn */
+	uint64_t told_since, told_until;
 	uint64_t affil_ver, affil_floor; /* the version, and the oldest from which changes are known */
 	struct map hats, hatted; /* hats.c */
+	struct map applicants;	 /* register.c */
+	struct map voices;	 /* voice.c */
+	struct departed *departed; /* departed.c: accounts to be forgotten when the room is loaded */
+	struct invited *invited[MUC_INVITED_MAX]; /* ring, invite.c */
+	uint32_t invited_at;
 	struct map spoken;   /* talk.c: bare JID → when it spoke */
 	uint32_t said[MUC_HOURS]; /* messages by hour since 1970, modulo */
 	uint64_t said_hour;	  /* the newest of them */
+	char *grave;	     /* destroy.c: of a room that is no more; NULL: none */
 	char *avatar;	     /* hashes, one per line; NULL: none */
 	struct blob *vcard;  /* of a room that is not saved; else the store has it */
 	struct map nicks;    /* nick → struct occupant */
@@ -187,6 +201,7 @@ struct occupant *occupant_find(const struct room *r, struct str nick);
 bool nick_is_taken(const struct room *r, struct str nick, struct str bare);
 /* Who is shown to the others (docs/decisions/0009): call when role or room's settings change, before occupant_tell. */
 void occupant_place(struct occupant *o);
+uint32_t occupants_crowd(const struct room *r); /* more than so many are a crowd */
 /* Somebody speaks: whoever hears it gets its presence. */
 void occupant_speaks(struct occupant *o);
 struct seat *seat_find(const struct room *r, struct jid real);
@@ -220,7 +235,27 @@ void room_message(struct room *r, struct transit *t);
 void room_status(struct room *r, const uint16_t *codes); /* a message of status codes to all (§10.2.1) */
 void room_refuse(struct transit *t, enum stanza_error e, const char *text);
 
-/* ---- invite.c: §7.8, §7.13, §8.6 ---- */
+/* Changes a nick, telling all; st is the presence that asked for it or NULL. by_room: §7.6, status 210. */
+void room_nick(struct occupant *o, struct str nick, struct stanza *st, bool by_room);
+
+/* ---- voice.c: §5.1, §7.13, §8.6 ---- */
+void room_voice(struct room *r, struct transit *t, const struct xml *form);
+enum role voice_role(const struct room *r, struct str bare, enum affil affil); /* that somebody enters with */
+void voice_changed(struct occupant *o); /* a moderator set its role */
+void voice_load(struct room *r, struct str bare, enum role role);
+void voices_save(struct room *r, struct store_batch *b);
+void voice_forget(struct room *r, struct str bare, struct store_batch **b);
+void voice_free(struct room *r);
+
+/* ---- register.c: those who wait (§9.9) ---- */
+void room_approve(struct room *r, struct transit *t, const struct xml *form);
+void applicant_load(struct room *r, struct str bare, struct str nick);
+void applicants_save(struct room *r, struct store_batch *b);
+void applicants_free(struct room *r);
+
+/* ---- invite.c: §7.8 ---- */
+void room_invite_failed(struct room *r, const struct stanza *error);
+void invited_free(struct room *r);
 void room_other_message(struct room *r, struct transit *t);
 void room_invite(struct room *r, struct str from, struct jid to, const struct xml *invite, struct transit *t);
 /* Sends st in place of the message of t: takes along its receipt and sender's archive row. */
@@ -238,7 +273,7 @@ struct affil_deed {
 	enum affil to;
 	struct str nick; /* as for room_set_affil */
 	struct str actor, reason; /* told to those inside */
-	struct str by;	 /* bare JID in whose name a new member of a members-only room is invited; empty: is not */
+	struct str by;	 /* bare JID of who did it to somebody else, who is told, or invited into a members-only room; empty: is not */
 };
 /* Does it: list, store, version, presence. Returns 0; -ENOSPC. */
 int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b);
@@ -246,6 +281,22 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 bool room_may_list(const struct room *r, struct jid who, const struct seat *s, enum affil list);
 /* Everybody inside, in the turn's arena: removing is allowed while walking. */
 size_t room_everybody(const struct room *r, struct occupant ***out);
+
+/* ---- destroy.c: §10.9 ---- */
+void room_destroy(struct room *r, struct iq *iq, const struct xml *given); /* given: <destroy/> or NULL */
+void grave_load(struct room *r, struct str value);
+bool grave_refuses(struct room *r, struct stanza *st); /* the name is not free: who asked was told where to go */
+
+/* ---- departed.c: accounts of this server that are no more ---- */
+struct departed {
+	struct departed *next;
+	struct str bare;
+	char bytes[];
+};
+void muc_account_gone(struct core *c, struct str bare);
+void room_departed(struct room *r); /* forgets those who wait in r->departed */
+void departed_free(struct room *r);
+void muc_departed(struct muc *m, struct jid room, struct departed *d); /* room.c: takes d */
 
 /* ---- versions.c: XEP-0463 ---- */
 void versions_load(struct room *r, struct str bare, enum affil affil, uint64_t ver); /* of a row; AFFIL_NONE: a lost one */
@@ -258,8 +309,10 @@ struct str versions_until(struct room *r); /* <mav/> of self-presence */
 void versions_send(struct room *r, struct seat *to, const struct xml *join);
 /* The affiliation of bare changed: a new version. Returns <mav/> from the old to the new one. */
 struct str versions_change(struct room *r, struct str bare, struct store_batch **b);
-/* Tells those who may know that somebody who is not inside has another affiliation now. */
-void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, struct str mav);
+/* Somebody who is not shown inside has another affiliation now: those who may know are told by versions_flush. since: the version before. */
+void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, uint64_t since);
+/* In the same turn: before any presence with <mav/>, and when the request is done. One message, however many changes. */
+void versions_flush(struct room *r);
 void room_owner(struct room *r, struct iq *iq);
 void room_register(struct room *r, struct iq *iq);
 void room_disco_info(struct room *r, struct iq *iq);

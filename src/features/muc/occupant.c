@@ -244,6 +244,11 @@ void room_broadcast(struct room *r, struct stanza *st)
 
 /* ---- who is shown (docs/decisions/0009) ---- */
 
+uint32_t occupants_crowd(const struct room *r)
+{
+	return (uint32_t)config_int(core_config(r->core), "muc.crowd");
+}
+
 static bool role_is_shown(const struct occupant *o)
 {
 	return o->room->cfg.presence & 1 << (o->role - ROLE_VISITOR);
@@ -260,13 +265,12 @@ static void front_del(struct occupant *o)
 static void front_push(struct occupant *o)
 {
 	struct room *r = o->room;
-	uint32_t most = (uint32_t)config_int(core_config(r->core), "muc.crowd");
 	struct occupant *old;
 
 	list_push(&r->front, &o->front);
 	r->front_n++;
 	o->told = true;
-	if (r->front_n <= most)
+	if (r->front_n <= occupants_crowd(r))
 		return;
 	list_each(old, &r->front, front) { /* who was silent longest; moderators stay */
 		if (old->role != ROLE_MODERATOR) {
@@ -278,11 +282,9 @@ static void front_push(struct occupant *o)
 
 void occupant_place(struct occupant *o)
 {
-	uint32_t most = (uint32_t)config_int(core_config(o->room->core), "muc.crowd");
-
 	if (!role_is_shown(o))
 		front_del(o);
-	else if (!list_linked(&o->front) && (o->role == ROLE_MODERATOR || o->room->front_n < most))
+	else if (!list_linked(&o->front) && (o->role == ROLE_MODERATOR || o->room->front_n < occupants_crowd(o->room)))
 		front_push(o);
 }
 
@@ -367,7 +369,7 @@ static struct occupant *occupant_add(struct room *r, struct str nick, struct jid
 	o->real = jid_dup(jid_bare(real));
 	list_init(&o->seats);
 	o->affil = room_affil_of(r, o->real);
-	o->role = role_initial(r->cfg.moderated, o->affil);
+	o->role = voice_role(r, o->real.full, o->affil);
 	occupant_id(r, o->real, o->id);
 	put_nick(o);
 	occupant_place(o);

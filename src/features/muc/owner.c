@@ -67,7 +67,7 @@ struct roll {
 /* Deeds that make the lists true. */
 struct lists {
 	struct room *r;
-	struct str actor;
+	struct str actor, by;
 	struct roll owners, admins;
 	struct affil_deed *v;
 	size_t n, owners_left;
@@ -124,7 +124,7 @@ static void want(struct lists *l, struct str bare, enum affil now)
 			return;
 	l->owners_left += (to == AFFIL_OWNER) - (now == AFFIL_OWNER);
 	if (to != now)
-		l->v[l->n++] = (struct affil_deed){ .bare = bare, .to = to, .actor = l->actor };
+		l->v[l->n++] = (struct affil_deed){ .bare = bare, .to = to, .actor = l->actor, .by = l->by };
 }
 
 static void want_all(struct lists *l, const struct roll *roll)
@@ -213,7 +213,7 @@ static void submit(struct room *r, struct iq *iq, const struct xml *form)
 {
 	struct arena *a = core_arena(r->core);
 	struct seat *s = seat_find(r, iq->st->from);
-	struct lists l = { .r = r, .actor = s ? arena_str(a, jid_resource(s->o->jid)) : STR_NONE };
+	struct lists l = { .r = r, .by = jid_bare_str(iq->st->from), .actor = s ? arena_str(a, jid_resource(s->o->jid)) : STR_NONE };
 	struct room_config next;
 	int err;
 
@@ -235,58 +235,17 @@ static void submit(struct room *r, struct iq *iq, const struct xml *form)
 		err == -EBUSY ? "A room has at least one owner." : NULL);
 }
 
-/* ---- the end of a room (§10.9) ---- */
-
-static struct str destroy_bytes(struct arena *a, const struct xml *given)
-{
-	struct str venue = given ? xml_get(given, "jid") : STR_NONE, reason = xml_child_text(a, given, "reason", NULL), out;
-	struct str password = xml_child_text(a, given, "password", NULL);
-	struct xml *el = xml_new(a, "destroy", NS_MUC_USER);
-	struct buf b = { 0 };
-	struct jid j;
-
-	if (venue.p && !jid_parse(a, venue, &j))
-		xml_set(a, el, "jid", j.full);
-	if (password.n && password.n <= MUC_SECRET_MAX)
-		xml_add_text(a, el, "password", password);
-	if (reason.n && reason.n <= MUC_REASON_MAX)
-		xml_add_text(a, el, "reason", reason);
-	xml_write(&b, el, STR(NS_MUC_USER));
-	out = arena_str(a, buf_view(&b));
-	buf_free(&b);
-	return out;
-}
-
-static void destroy(struct room *r, struct iq *iq, const struct xml *given)
-{
-	struct notice n = { .type = PRES_UNAVAILABLE, .no_affil = true, .extra = destroy_bytes(core_arena(r->core), given) };
-	struct occupant **v;
-	size_t count = room_everybody(r, &v);
-
-	/* Each hears of itself only. */
-	for (size_t i = 0; i < count; i++) {
-		struct seat *s;
-
-		list_each(s, &v[i]->seats, in_occupant)
-			occupant_show(v[i], &n, s);
-	}
-	log_info("muc.destroy", "room=%.*s", STR_ARG(r->jid.full));
-	occupants_free(r);
-	room_forget(r);
-	iq_result(iq, NULL);
-}
-
 static void set(struct room *r, struct iq *iq)
 {
 	struct xml *end = xml_child(iq->el, "destroy", NULL), *form = xml_child(iq->el, "x", NS_DATA);
 	struct str type = form ? xml_get(form, "type") : STR_NONE;
 
 	if (end)
-		destroy(r, iq, end);
+		room_destroy(r, iq, end);
 	else if (form && str_is(type, "submit"))
 		submit(r, iq, form);
 	else if (form && str_is(type, "cancel") && r->state == ROOM_LOCKED) /* §10.1.3 */
-		destroy(r, iq, NULL);
+		room_destroy(r, iq, NULL);
 	else if (form && str_is(type, "cancel"))
 		iq_result(iq, NULL);
 	else

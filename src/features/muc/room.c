@@ -3,10 +3,10 @@
  *   owner room   kind "room"   key "config"   form of muc#roomconfig       key "subject"  8 bytes ms (little endian), stanza_pack
  *                              key "affilfloor" oldest version of XEP-0463 that is known (versions.c)
  *                              key "vcard"  XEP-0486, XML
- *                kinds "hat", "hatted": hats.c
+ *                kinds "hat", "hatted": hats.c; "apply": register.c; "voice": voice.c
  *                kind "affil"  key bare JID   digit of the affiliation, reserved nick, line feed, reason, U+0001, version
  *   owner host   kind "room"   key node       "P", or for a temporary room "T" and the ms of its creation
- *                kind "public" key node       name, for rooms that are listed */
+ *                kind "public" key node       for rooms that are listed: directory.h */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/parcel.h"
-#include "features/muc/muc.h"
+#include "features/muc/directory.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/look.h"
 #include "proto/xmpp/ns.h"
@@ -189,7 +189,7 @@ static void list_room(struct room *r, struct store_batch *b)
 		r->cfg.persistent ? STR("P")
 				  : arena_printf(core_arena(r->core), "T%llu", (unsigned long long)r->created_ms));
 	if (r->cfg.public)
-		store_put(b, host, STR("public"), node, room_title(r));
+		store_put(b, host, STR("public"), node, directory_row(r));
 	else
 		store_del(b, host, STR("public"), node);
 }
@@ -214,6 +214,8 @@ void room_save(struct room *r, struct store_batch **out)
 		return;
 	versions_save(r, b);
 	hats_save(r, b);
+	applicants_save(r, b);
+	voices_save(r, b);
 	while (map_next(&r->affils, &pos, &key, &value))
 		put_affil(r, b, value);
 	room_save_subject(r, out);
@@ -296,6 +298,9 @@ void room_create(struct room *r, struct jid owner)
 	timer_set(&r->core->shard->loop, &r->lock, MUC_LOCK_MS);
 	/* A crash may have left words of a temporary room of this name. */
 	store_archive_trim(room_batch(&b), r->jid.full, UINT64_MAX);
+	store_del_all(b, r->jid.full, STR_NONE, STR_NONE); /* ... or a grave is there */
+	free(r->grave);
+	r->grave = NULL;
 	store_put(b, jid_domain(r->jid), STR("room"), jid_node(r->jid),
 		arena_printf(core_arena(r->core), "T%llu", (unsigned long long)r->created_ms));
 	room_commit(r, b, NULL);
@@ -322,6 +327,10 @@ static void room_clear(struct room *r)
 	map_fini(&r->reserved);
 	versions_free(r);
 	hats_free(r);
+	applicants_free(r);
+	voice_free(r);
+	invited_free(r);
+	departed_free(r);
 	talk_free(r);
 	avatar_free(r);
 	room_config_free(&r->cfg);
@@ -330,6 +339,8 @@ static void room_clear(struct room *r)
 	room_iq_free(r);
 	blob_unref(r->subject);
 	r->subject = NULL;
+	free(r->grave);
+	r->grave = NULL;
 	r->saved = false;
 	r->state = ROOM_ABSENT;
 }
@@ -434,6 +445,7 @@ static void take(struct room *r, struct transit *t)
 		room_message(r, t);
 	else
 		room_iq(r, t);
+	versions_flush(r);
 	transit_finish(t); /* nothing is left where the handler dealt with it */
 	end_if_empty(r);
 }
@@ -457,12 +469,15 @@ static void run(struct room *r, struct transit *t)
 	struct parcel *p;
 
 	r->busy = true;
+	if (r->departed)
+		room_departed(r);
 	if (t)
 		take(r, t);
 	while ((p = next_waiting(r))) {
 		take(r, &p->t);
 		parcel_free(p);
 	}
+	end_if_empty(r);
 	r->busy = false;
 	settle(r);
 }
@@ -559,6 +574,12 @@ static void load_item(struct room *r, const struct store_item *item)
 		str_u64(item->value, UINT64_MAX, &r->affil_floor);
 	else if (str_is(item->kind, "room") && str_is(item->key, "vcard"))
 		avatar_load(r, item->value);
+	else if (str_is(item->kind, "room") && str_is(item->key, "grave"))
+		grave_load(r, item->value);
+	else if (str_is(item->kind, "apply"))
+		applicant_load(r, item->key, item->value);
+	else if (str_is(item->kind, "voice") && item->value.n == 1)
+		voice_load(r, item->key, (enum role)(item->value.p[0] - '0'));
 	else if (str_is(item->kind, "hat") || str_is(item->kind, "hatted"))
 		hats_load(r, item);
 }
@@ -566,6 +587,7 @@ static void load_item(struct room *r, const struct store_item *item)
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct room *r = loading_room(s, arg);
+	char *grave;
 
 	if (!r)
 		return;
@@ -574,7 +596,10 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 	if (status) {
 		load_failed(r);
 	} else if (!r->saved) {
+		grave = r->grave;
+		r->grave = NULL;
 		room_clear(r);
+		r->grave = grave;
 		run(r, NULL);
 	} else {
 		versions_loaded(r);
@@ -633,4 +658,20 @@ void muc_stanza(struct muc *m, struct transit *t)
 		wait(r, t);
 	else
 		run(r, t);
+}
+
+void muc_departed(struct muc *m, struct jid room, struct departed *d)
+{
+	struct room *r = map_get(&m->rooms, room.full);
+
+	if (!r)
+		r = load(m, room);
+	if (!r) { /* too many rooms in memory */
+		free(d);
+		return;
+	}
+	d->next = r->departed;
+	r->departed = d;
+	if (r->state != ROOM_LOADING && !r->busy)
+		run(r, NULL);
 }

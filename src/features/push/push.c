@@ -46,7 +46,7 @@ static bool read_target(struct iq *iq, struct jid *out_jid, struct str *out_node
  * server's own address; a client of theirs (full JID) may be one. */
 static bool may_notify(struct iq *iq, struct jid to, struct str node)
 {
-	if (jid_is_bare(to) && str_eq(jid_domain(to), jid_domain(iq->user->jid))) {
+	if (jid_is_bare(to) && core_host(iq->core, jid_domain(to))) {
 		iq_error(iq, ERR_NOT_ALLOWED, "This is no push service.");
 		return false;
 	}

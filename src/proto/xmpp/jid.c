@@ -354,3 +354,22 @@ struct jid jid_copy(struct arena *a, struct jid j)
 	j.full = arena_str(a, j.full);
 	return j;
 }
+
+int jid_domain_to_ascii(struct arena *a, struct str domain, struct str *out)
+{
+	struct str text = arena_str(a, domain);
+	bool ascii = true;
+	char *label;
+
+	for (size_t i = 0; i < text.n; i++)
+		ascii = ascii && (unsigned char)text.p[i] < 0x80;
+	if (ascii) {
+		*out = text;
+		return 0;
+	}
+	if (idna_to_ascii_8z(text.p, &label, IDNA_USE_STD3_ASCII_RULES | IDNA_ALLOW_UNASSIGNED) != IDNA_SUCCESS)
+		return -EBADMSG;
+	*out = arena_str(a, str_of(label));
+	free(label);
+	return 0;
+}

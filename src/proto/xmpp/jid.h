@@ -69,5 +69,9 @@ int jid_nodeprep(struct arena *a, struct str in, struct str *out);
 int jid_nameprep(struct arena *a, struct str in, struct str *out);
 int jid_resourceprep(struct arena *a, struct str in, struct str *out);
 
+/* The A-label form (RFC 5890) of a normalised domain, for what knows ASCII names only: DNS, TLS, HTTP. An address stays as it is.
+ * Returns 0; -EBADMSG no such form. */
+int jid_domain_to_ascii(struct arena *a, struct str domain, struct str *out);
+
 /* XEP-0106 is left to clients. */
 #endif

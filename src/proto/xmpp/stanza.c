@@ -66,13 +66,14 @@ static int type_of(enum stanza_kind kind, struct str name, enum stanza_type *out
 	return 0;
 }
 
-/* A stanza of a server stream is the same stanza in another content namespace (RFC 6120 §4.8.3): here it has one only. */
+/* A stanza of a server or component stream is the same stanza in another content namespace (RFC 6120 §4.8.3): here it has one only. */
 static void to_client_ns(struct xml *top)
 {
+	struct str content = top->ns;
 	struct xml *el = top;
 
 	for (;;) {
-		if (str_is(el->ns, NS_SERVER))
+		if (str_eq(el->ns, content))
 			el->ns = STR(NS_CLIENT);
 		if (el->first) {
 			el = el->first;
@@ -92,7 +93,7 @@ int stanza_from_xml(struct arena *a, struct xml *el, struct stanza *out)
 	struct str from, to;
 	int err;
 
-	if (str_is(el->ns, NS_SERVER))
+	if (str_is(el->ns, NS_SERVER) || str_is(el->ns, NS_COMPONENT))
 		to_client_ns(el);
 	if (!str_is(el->ns, NS_CLIENT) || kind_of(el, &st.kind) != 0)
 		return -EBADMSG;

@@ -41,6 +41,7 @@ enum stanza_flag {
 	SF_EPHEMERAL = 1 << 15,	 /* XEP-0466 */
 	SF_CORRECTS = 1 << 16,	 /* XEP-0308 */
 	SF_ENCRYPTED = 1 << 17,	 /* content for the recipient's keys only (XEP-0384, XEP-0373) */
+	SF_UNDELEGATED = 1 << 24, /* an IQ: from whom the namespace is delegated to (XEP-0355), in somebody's name */
 };
 
 struct stanza {
@@ -57,7 +58,7 @@ struct stanza {
 	struct str packed_tail; /* the tail inside the bytes that stanza_unpack borrows; p NULL: none */
 };
 
-/* Reads head fields off a parsed element in jabber:client (or jabber:server). `from` and `to` are normalised.
+/* Reads head fields off a parsed element in jabber:client (or jabber:server, jabber:component:accept). `from` and `to` are normalised.
  * Returns 0; -EBADMSG unknown kind (out untouched) or type (out filled, type IQ_GET or PRES_AVAILABLE; an unknown type of a
  * message is MSG_NORMAL, RFC 6121 §5.2.2); -EPERM bad JID in `from`; -EINVAL bad JID in `to` (both: out filled but for it). */
 int stanza_from_xml(struct arena *a, struct xml *el, struct stanza *out);

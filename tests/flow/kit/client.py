@@ -7,6 +7,7 @@ import uuid
 from xml.parsers import expat
 
 from . import auth, tree
+from .bosh import BoshLink
 from .link import Closed, Link, WebSocket
 
 SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
@@ -29,13 +30,14 @@ class Failed(AssertionError):
 
 
 class Client:
-    """transport: 'tls' (direct), 'starttls', 'plain' (no TLS at all), 'ws' (WebSocket over TLS)."""
+    """transport: 'tls' (direct), 'starttls', 'plain' (no TLS at all), 'ws' (WebSocket over TLS), 'bosh'."""
 
     def __init__(self, server, account=None, transport='tls', log=None, label=None):
         self.server, self.account, self.transport = server, account, transport
+        self.framed = transport in ('ws', 'bosh')
         self.log = log if log is not None else []
         self.label = label or (account.node if account else 'anon')
-        self.domain = server.domain
+        self.domain = account.domain if account else server.domain
         self.link = self.reader = self.header = self.features = None
         self.queue, self.closed, self.ended = [], False, False
         self.jid = None
@@ -71,16 +73,18 @@ class Client:
         return self
 
     def link_up(self, **tls_args):
-        port = {'tls': 'c2s_tls', 'ws': 'https'}.get(self.transport, 'c2s')
+        port = {'tls': 'c2s_tls', 'ws': 'https', 'bosh': 'https'}.get(self.transport, 'c2s')
         address = (self.server.host, self.server.ports[port])
         if self.transport == 'ws':
             self.link = WebSocket(address, **tls_args)
+        elif self.transport == 'bosh':
+            self.link = BoshLink(address, **tls_args)
         else:
             self.link = Link(address)
             if self.transport == 'tls':
-                self.link.start_tls(alpn='xmpp-client', **tls_args)
+                self.link.start_tls(**dict({'alpn': 'xmpp-client', 'name': self.domain}, **tls_args))
         self.closed = self.ended = False
-        self.reader = tree.Reader(framed=self.transport == 'ws')
+        self.reader = tree.Reader(framed=self.framed)
         return self
 
     def header_text(self, to=None, version='1.0', sender=None, ns=tree.CLIENT, stream=tree.STREAM, lang=None):
@@ -89,13 +93,13 @@ class Client:
                            ('xml:lang', lang)):
             if value:
                 attrs += ' %s="%s"' % (key, value)
-        if self.transport == 'ws':
+        if self.framed:
             return '<open xmlns="%s"%s/>' % (FRAMING, attrs)
         return "<?xml version='1.0'?><stream:stream xmlns=\"%s\" xmlns:stream=\"%s\"%s>" % (ns, stream, attrs)
 
     def open(self, wait=True, **header):
         """Sends a stream header with a fresh parser; waits for the server's header and features."""
-        self.reader = tree.Reader(framed=self.transport == 'ws')
+        self.reader = tree.Reader(framed=self.framed)
         self.header = None
         self.raw(self.header_text(**header))
         if wait:
@@ -110,7 +114,7 @@ class Client:
     def starttls(self, **open_args):
         self.raw('<starttls xmlns="%s"/>' % TLS)
         self.expect('<proceed xmlns="%s"/>' % TLS)
-        self.link.start_tls()
+        self.link.start_tls(name=self.domain)
         return self.open(**open_args)
 
     # ---- sending
@@ -119,7 +123,7 @@ class Client:
         """Bytes (or text) as they are; one text frame on a WebSocket."""
         data = data.encode() if isinstance(data, str) else data
         self._note('>', data)
-        if isinstance(self.link, WebSocket):
+        if self.framed:
             self.link.frame(1, data)
         else:
             self.link.send(data)
@@ -128,7 +132,7 @@ class Client:
         """One stanza or nonza (text or element)."""
         text = str(xml).strip()
         name = text[1:].split(None, 1)[0].rstrip('/>').partition('>')[0]
-        if self.transport == 'ws' and 'xmlns=' not in text.partition('>')[0]:
+        if self.framed and 'xmlns=' not in text.partition('>')[0]:
             text = text.replace('<' + name, '<%s xmlns="%s"' % (name, tree.CLIENT), 1)
         if self.sm_on and name in ('message', 'presence', 'iq'):
             self.sm_out += 1
@@ -144,7 +148,7 @@ class Client:
     def _pump(self, timeout):
         """Reads once; returns False when nothing came in time."""
         try:
-            data = self.link.recv_message(timeout) if isinstance(self.link, WebSocket) else self.link.recv(timeout)
+            data = self.link.recv_message(timeout) if self.framed else self.link.recv(timeout)
         except Closed as e:
             self._note('<', ('[closed: %s]' % e).encode())
             self.closed = True
@@ -152,14 +156,14 @@ class Client:
         if data is None:
             return False
         self._note('<', data)
-        if isinstance(self.link, WebSocket):
+        if self.framed:
             self.reader = tree.Reader(framed=True)
         try:
             events = self.reader.feed(data)
         except expat.ExpatError as e:
             raise Failed('%s: the server sent broken XML: %s' % (self.label, e)) from None
         for kind, el in events:
-            if self.transport == 'ws':
+            if self.framed:
                 if kind == 'el':
                     self._framed(el)
             elif kind == 'open':
@@ -476,7 +480,7 @@ class Client:
         """Ends the stream in order and waits for the server's end (RFC 6120 §4.4)."""
         if self.link and not self.closed:
             try:
-                self.raw('<close xmlns="%s"/>' % FRAMING if self.transport == 'ws' else '</stream:stream>')
+                self.raw('<close xmlns="%s"/>' % FRAMING if self.framed else '</stream:stream>')
                 self._until(lambda: self.ended or self.closed, 'end of stream')
             except (Closed, OSError):
                 pass
