@@ -163,7 +163,7 @@ void sasl_offer(struct stream *st)
 	struct core *c = st->core;
 	struct jid from;
 
-	st->algs_lacking = 0;
+	st->algs_lacking = signin_lacking(st->host->accounts);
 	st->named = st->from && !jid_parse(core_arena(c), str_of(st->from), &from) && jid_node(from).n &&
 		str_eq(jid_domain(from), st->host->domain);
 	if (st->named && st->secure) {
