@@ -61,13 +61,16 @@ static struct csi *csi_of(struct session *s)
 
 static bool may_wait(struct session *s, struct stanza *st, const struct outgoing *o)
 {
+	bool rooms = config_bool(core_config(s->core), "csi.hold_rooms"), room = st->kind == ST_MESSAGE && st->type == MSG_GROUPCHAT;
 	enum weight w;
 
+	if (st->kind == ST_MESSAGE && (st->flags & (SF_BODY | SF_CARBON)) == SF_BODY && !(room && rooms))
+		return false; /* the usual case costs no look inside */
 	/* Without XEP-0198 what is worth keeping would be lost with the connection: it is not held back. */
 	if (o->keep && !s->sm)
 		return false;
-	w = stanza_weight(s->user, st, st->type == MSG_GROUPCHAT && st->kind == ST_MESSAGE ? session_nick(s, st->from) : STR_NONE);
-	return w == WEIGHT_LIGHT || (w == WEIGHT_ROOM && s->sm && config_bool(core_config(s->core), "csi.hold_rooms"));
+	w = stanza_weight(s->user, st, room ? session_nick(s, st->from) : STR_NONE);
+	return w == WEIGHT_LIGHT || (w == WEIGHT_ROOM && s->sm && rooms);
 }
 
 bool csi_hold(struct session *s, struct stanza *st, const struct outgoing *o)

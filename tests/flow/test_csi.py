@@ -88,6 +88,24 @@ def light_messages_keep_their_order(stage):
         a.expect_next(want)
 
 
+def events_of_personal_nodes_wait(stage):
+    a, b = stage.friends()
+    nick, node = 'http://jabber.org/protocol/nick', 'http://jabber.org/protocol/pubsub'
+    b.set(publish(nick, node, 'first'))
+    a.set(f'<pubsub xmlns="{node}"><subscribe node="{nick}" jid="{a.bare}"/></pubsub>', b.bare)
+    a.drain(after=(b,))
+    a.send(INACTIVE)
+    a.ping()
+    b.set(publish(nick, node, 'quiet'))
+    b.send(f'<message to="{a.jid}" type="chat" id="x"><body>now</body></message>')
+    a.expect_next(f'<message type="headline"><event xmlns="{node}#event"/></message>')
+    a.expect_next('<message id="x"/>')
+
+
+def publish(nick, node, text):
+    return f'<pubsub xmlns="{node}"><publish node="{nick}"><item id="current"><nick xmlns="{nick}">{text}</nick></item></publish></pubsub>'
+
+
 def presence_moves_behind_what_its_sender_said_meanwhile(stage):
     a, b = quiet(stage)
     b.send('<presence><status>old</status></presence>')

@@ -172,7 +172,7 @@ static void try(struct send *s)
 	struct core *c = s->core;
 	struct arena *a = core_arena(c);
 	const char *headers[8] = { 0 };
-	struct fetch_request r = { .method = "POST", .url = s->endpoint, .headers = headers, .body = buf_view(&s->body),
+	struct fetch_request r = { .method = "POST", .url = s->endpoint, .headers = headers, .body = buf_view(&s->body), .owner = s->account,
 		.done = on_answer, .drop = on_drop, .arg = s };
 	struct str origin, token;
 	size_t n = 0;
