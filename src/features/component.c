@@ -46,5 +46,5 @@ const struct feature feature_component = {
 	.options = component_options,
 	.on_available = on_available,
 	.on_unavailable = on_unavailable,
-	.host_items = disco_items,
+	.host_items = host_items,
 };
