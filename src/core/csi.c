@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "core/weight.h"
 
 struct held {
@@ -33,6 +34,12 @@ static void drop(struct csi *c, struct held *h)
 	free(h);
 }
 
+static void drop_replaced(struct csi *c, struct held *h)
+{
+	metric_add(M_CSI_REPLACED, 1);
+	drop(c, h);
+}
+
 /* Availability of the same sender is worth its newest word only. */
 static void replace_presence(struct csi *c, struct str from)
 {
@@ -40,7 +47,7 @@ static void replace_presence(struct csi *c, struct str from)
 
 	list_each(h, &c->held, link)
 		if (h->kind == ST_PRESENCE && str_eq((struct str){ h->bytes + h->head_n, h->from_n }, from))
-			drop(c, h);
+			drop_replaced(c, h);
 }
 
 static void on_time(struct timer *t)
@@ -92,6 +99,7 @@ bool csi_hold(struct session *s, struct stanza *st, const struct outgoing *o)
 	if (st->from.full.n)
 		memcpy(h->bytes + o->head.n, st->from.full.p, st->from.full.n);
 	list_push(&c->held, &h->link);
+	metric_add(M_CSI_HELD, 1);
 	c->n++;
 	c->bytes += h->head_n + (uint32_t)h->tail->n;
 	if (c->n >= CSI_HELD_MAX || c->bytes > CSI_HELD_BYTES_MAX)

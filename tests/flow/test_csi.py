@@ -5,6 +5,7 @@ An answer to the inactive client itself ends the waiting, so these dialogues loo
 presences held back one arrives."""
 from lib import *
 from rooms import *
+from web import Web
 
 CSI = 'urn:xmpp:csi:0'
 STATES = 'http://jabber.org/protocol/chatstates'
@@ -41,6 +42,17 @@ def of_held_presence_only_the_newest_comes(stage):
     a.send(ACTIVE)
     a.expect_next(f'<presence from="{b.jid}"><status>4</status></presence>')
     a.expect_nothing('<presence/>')
+
+
+@on_server({})
+def the_operator_sees_what_was_spared(stage):
+    a, b = quiet(stage)
+    moods(b)
+    w = Web(stage.server)
+    text = w.request('GET', '/metrics').body.decode()
+    w.close()
+    check('anser_csi_held_total 5\n' in text and 'anser_csi_replaced_total 4\n' in text,
+          [l for l in text.split('\n') if 'csi' in l])
 
 
 def becoming_active_flushes_before_the_next_answer(stage):

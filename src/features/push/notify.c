@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "core/ask.h"
 #include "features/push/push.h"
 #include "proto/xmpp/form.h"
@@ -114,6 +115,7 @@ static void on_published(struct core *c, struct stanza *reply, void *arg)
 
 	p->ok = reply && reply->type == IQ_RESULT;
 	p->permanent = error && !is_transient(error);
+	metric_add(M_PUSHES_FAILED, !p->ok);
 	user_with(c, p->account, on_published_user, p);
 }
 
@@ -157,6 +159,7 @@ static void tell(struct push_reg *r)
 	struct push_web *w = str_eq(str_of(r->jid), push_host(r->user)) ? push_web_find(r->user, node) : NULL;
 
 	r->last_ms = r->user->core->shard->loop.now_ms;
+	metric_add(M_PUSHES, 1);
 	log_debug("push.tell", "account=%.*s service=%s count=%u", STR_ARG(r->user->jid.full), r->jid, r->count);
 	if (w)
 		push_web_send(r, w);

@@ -23,7 +23,7 @@ enum {
 	PUSH_ROOM_EVERY_MS = 30000, /* the same for messages of rooms that do not name the user */
 	PUSH_FAILURES_MAX = 10,	 /* transient failures in a row before a registration is given up */
 	PUSH_BODY_MAX = 500,	 /* bytes of a message that a notification shows */
-	PUSH_SENDS_MAX = 2000,	 /* Web Push messages of one shard under way or waiting to be sent again */
+	PUSH_SENDS_MAX = 10000,	 /* Web Push messages of one shard under way or waiting to be sent again */
 	PUSH_TRIES_MAX = 4,
 	PUSH_RETRY_MS = 3000,	 /* before the second try; five times longer each */
 	PUSH_RETRY_MAX_MS = 3600000, /* Retry-After is believed up to this */
