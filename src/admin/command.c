@@ -356,6 +356,13 @@ static void status(struct admin_call *call)
 	json_t *j = json_pack("{s:s, s:s%, s:b}", "version", ANSER_VERSION, "domain", domain.p, domain.n, "serving",
 		(int)ad->serving);
 
+	for (int i = 1; ad->hosts && i < ad->hosts->n; i++) {
+		struct str host = ad->hosts->v[i]->domain;
+
+		if (i == 1)
+			json_object_set_new(j, "hosts", json_array());
+		json_array_append_new(json_object_get(j, "hosts"), json_stringn(host.p, host.n));
+	}
 	if (ad->serving) {
 		json_object_set_new(j, "web", json_string(ad->web_url));
 		json_object_set_new(j, "uptime_seconds", json_integer((json_int_t)((clock_mono_ms() - ad->started_ms) / 1000)));

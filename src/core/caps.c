@@ -18,10 +18,13 @@ struct caps {
 	char bytes[];
 };
 
-/* A session that waits for the answer of the one that was asked for the same key, or its own. */
+/* A session, or somebody elsewhere, that waits for the answer of the one that was asked for the same key, or its own. */
 struct caps_wait {
 	struct list link; /* in cache->waits */
-	id_t64 session;
+	id_t64 session;	  /* 0: somebody elsewhere */
+	struct jid asker, who; /* of somebody elsewhere; own bytes */
+	caps_found_fn *found;
+	void *arg;
 	bool asked;
 	bool stale; /* the session has told another key since, or is gone */
 	caps_fn *changed;
@@ -33,6 +36,7 @@ struct caps_cache {
 	struct map known; /* key → struct caps */
 	struct list order;
 	struct list waits;
+	uint32_t waits_n;
 };
 
 static struct caps_cache *cache_of(struct core *c)
@@ -101,8 +105,7 @@ bool caps_list_has(const struct blob *list, struct str node)
 	return false;
 }
 
-/* Names of a that are not in b. New reference, NULL: none. */
-static struct blob *list_minus(const struct blob *a, const struct blob *b)
+struct blob *caps_list_minus(const struct blob *a, const struct blob *b)
 {
 	struct buf out = { 0 };
 	struct blob *r = NULL;
@@ -144,7 +147,7 @@ static struct blob *notify_of(const struct xml *query)
 static void settle(struct session *s, struct caps *p, caps_fn *changed)
 {
 	struct caps *old = s->caps;
-	struct blob *fresh = list_minus(p ? p->notify : NULL, old ? old->notify : NULL);
+	struct blob *fresh = caps_list_minus(p ? p->notify : NULL, old ? old->notify : NULL);
 
 	s->caps = p;
 	unref(old);
@@ -152,10 +155,29 @@ static void settle(struct session *s, struct caps *p, caps_fn *changed)
 	blob_unref(fresh);
 }
 
-static void wait_free(struct caps_wait *w)
+static void wait_free(struct core *c, struct caps_wait *w)
 {
+	struct caps_cache *k = c->slot[SLOT_CAPS];
+
+	k->waits_n--;
 	list_del(&w->link);
+	free((void *)w->asker.full.p);
+	free((void *)w->who.full.p);
 	free(w);
+}
+
+/* Takes the reference of p (NULL: no answer) for the one who waits, who waits no longer. */
+static void wait_end(struct core *c, struct caps_wait *w, struct caps *p)
+{
+	struct session *s = w->session ? session_get(c, w->session) : NULL;
+
+	if (w->found)
+		w->found(c, w->arg, p ? p->notify : NULL);
+	if (s && p && !w->stale)
+		settle(s, p, w->changed);
+	else
+		unref(p);
+	wait_free(c, w);
 }
 
 static void on_reply(struct core *c, struct stanza *reply, void *arg);
@@ -163,15 +185,20 @@ static void on_reply(struct core *c, struct stanza *reply, void *arg);
 /* Frees w and returns false when its session cannot be asked. */
 static bool ask(struct core *c, struct caps_wait *w)
 {
-	struct session *s = c->closing ? NULL : session_get(c, w->session);
+	struct session *s = w->session ? session_get(c, w->session) : NULL;
 	struct arena *a = core_arena(c);
 	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
+	struct question ask = { w->asker, w->who, IQ_GET, q, on_reply, w };
 
 	xml_set(a, q, "node", arena_str(a, w->node));
 	w->asked = true;
-	if (s && !iq_ask(c, &(struct question){ s->user->jid, s->jid, IQ_GET, q, on_reply, w }))
+	if (s) {
+		ask.from = s->user->jid;
+		ask.to = s->jid;
+	}
+	if (!c->closing && ask.to.full.n && !iq_ask(c, &ask))
 		return true;
-	wait_free(w);
+	wait_end(c, w, NULL);
 	return false;
 }
 
@@ -194,16 +221,10 @@ static void serve(struct core *c, struct caps_cache *k, struct caps *p)
 	struct caps_wait *w;
 
 	list_each(w, &k->waits, link) {
-		struct session *s;
-
 		if (w->asked || !str_eq(w->key, p->key))
 			continue;
-		s = session_get(c, w->session);
-		if (s) {
-			p->refs++;
-			settle(s, p, w->changed);
-		}
-		wait_free(w);
+		p->refs++;
+		wait_end(c, w, p);
 	}
 }
 
@@ -219,7 +240,6 @@ static void on_reply(struct core *c, struct stanza *reply, void *arg)
 	struct arena *a = core_arena(c);
 	struct caps_cache *k = c->slot[SLOT_CAPS];
 	struct caps_wait *w = arg;
-	struct session *s = session_get(c, w->session);
 	struct xml *tree = reply && reply->type == IQ_RESULT ? stanza_tree(reply, a) : NULL;
 	struct xml *query = tree ? xml_child(tree, "query", NS_DISCO_INFO) : NULL;
 	struct str key = arena_str(a, w->key);
@@ -230,34 +250,37 @@ static void on_reply(struct core *c, struct stanza *reply, void *arg)
 		if (k && is_valid(a, query, key))
 			remember(k, p);
 		p->refs++;
-		if (s && !w->stale)
-			settle(s, p, w->changed);
-		else
-			unref(p);
-		wait_free(w);
+		wait_end(c, w, p);
 		if (k && list_linked(&p->in_cache))
 			serve(c, k, p);
 		unref(p);
 	} else {
-		wait_free(w);
+		wait_end(c, w, NULL);
 	}
 	if (k)
 		ask_next(c, k, key);
 }
 
-static void wait_for(struct session *s, struct str node, struct str key, caps_fn *changed)
+static struct caps_wait *wait_new(struct str node, struct str key)
 {
-	struct caps_cache *k = cache_of(s->core);
 	struct caps_wait *w = mem_zalloc(sizeof(*w) + node.n + key.n);
 
 	memcpy(w->bytes, node.p, node.n);
 	memcpy(w->bytes + node.n, key.p, key.n);
 	w->node = (struct str){ w->bytes, node.n };
 	w->key = (struct str){ w->bytes + node.n, key.n };
-	w->session = s->id;
-	w->changed = changed;
+	return w;
+}
+
+static void wait_for(struct core *c, struct caps_wait *w, struct str key)
+{
+	struct caps_cache *k = cache_of(c);
+
 	list_push(&k->waits, &w->link);
-	ask_next(s->core, k, key);
+	if (++k->waits_n > CAPS_WAITS_MAX)
+		wait_end(c, w, NULL);
+	else
+		ask_next(c, k, key);
 }
 
 /* A session waits for one key at a time: the last one that it told. */
@@ -273,26 +296,33 @@ static bool waits_already(struct session *s, struct str key)
 			return true;
 		w->stale = true;
 		if (!w->asked)
-			wait_free(w);
+			wait_free(s->core, w);
 	}
 	return false;
 }
 
+/* Returns false for what says nothing that can be checked. */
+static bool read(struct arena *a, const struct xml *el, struct str *key, struct str *node)
+{
+	struct str hash = xml_get(el, "hash"), ver = xml_get(el, "ver"), n = xml_get(el, "node");
+
+	if (!hash.n || !ver.n || hash.n + ver.n >= CAPS_KEY_MAX || n.n > CAPS_KEY_MAX)
+		return false;
+	*key = arena_printf(a, "%.*s %.*s", STR_ARG(hash), STR_ARG(ver));
+	*node = arena_printf(a, "%.*s#%.*s", STR_ARG(n), STR_ARG(ver));
+	return true;
+}
+
 void caps_heard(struct session *s, struct stanza *st, caps_fn *changed)
 {
-	struct arena *a = core_arena(s->core);
 	const struct xml *el = st->el ? xml_child(st->el, "c", NS_CAPS) : NULL;
-	struct str hash, ver, node, key;
+	struct str node, key;
+	struct caps_wait *w;
 	struct caps *p;
 
-	if (!el)
-		return; /* §8.4: not every presence says it again */
-	hash = xml_get(el, "hash");
-	ver = xml_get(el, "ver");
-	node = xml_get(el, "node");
-	if (!hash.n || !ver.n || hash.n + ver.n >= CAPS_KEY_MAX || node.n > CAPS_KEY_MAX)
+	/* §8.4: not every presence says it again. */
+	if (!el || !read(core_arena(s->core), el, &key, &node))
 		return;
-	key = arena_printf(a, "%.*s %.*s", STR_ARG(hash), STR_ARG(ver));
 	if (waits_already(s, key) || (s->caps && str_eq(s->caps->key, key)))
 		return;
 	p = map_get(&cache_of(s->core)->known, key);
@@ -300,8 +330,34 @@ void caps_heard(struct session *s, struct stanza *st, caps_fn *changed)
 		p->refs++;
 		settle(s, p, changed);
 	} else {
-		wait_for(s, arena_printf(a, "%.*s#%.*s", STR_ARG(node), STR_ARG(ver)), key, changed);
+		w = wait_new(node, key);
+		w->session = s->id;
+		w->changed = changed;
+		wait_for(s->core, w, key);
 	}
+}
+
+void caps_heard_of(struct core *c, struct jid asker, struct jid who, const struct xml *el, caps_found_fn *found, void *arg)
+{
+	struct str node, key;
+	struct caps_wait *w;
+	struct caps *p;
+
+	if (!read(core_arena(c), el, &key, &node)) {
+		found(c, arg, NULL);
+		return;
+	}
+	p = map_get(&cache_of(c)->known, key);
+	if (p) {
+		found(c, arg, p->notify);
+		return;
+	}
+	w = wait_new(node, key);
+	w->asker = jid_dup(asker);
+	w->who = jid_dup(who);
+	w->found = found;
+	w->arg = arg;
+	wait_for(c, w, key);
 }
 
 /* Whoever waits for the same answer is asked in its place. */
@@ -318,7 +374,7 @@ static void pass_on(struct session *s, struct caps_cache *k)
 		if (w->asked)
 			key = arena_str(core_arena(c), w->key);
 		else
-			wait_free(w);
+			wait_free(c, w);
 	}
 	if (key.n)
 		ask_next(c, k, key);
@@ -347,12 +403,11 @@ bool caps_wants(const struct session *s, struct str node)
 void caps_free(struct core *c)
 {
 	struct caps_cache *k = c->slot[SLOT_CAPS];
-	struct caps_wait *w;
 
 	if (!k)
 		return;
-	list_each(w, &k->waits, link)
-		wait_free(w);
+	while (!list_empty(&k->waits))
+		wait_end(c, list_first(&k->waits, struct caps_wait, link), NULL);
 	while (!list_empty(&k->order))
 		forget(k, list_first(&k->order, struct caps, in_cache));
 	map_fini(&k->known);

@@ -82,6 +82,8 @@ void core_goodbye(struct core *c);
 /* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);
+/* Handles of all sessions of the shard, malloc'ed; NULL when there are none. */
+id_t64 *core_sessions(struct core *c, size_t *out_n);
 
 static inline const struct config *core_config(const struct core *c)
 {

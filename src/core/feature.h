@@ -65,6 +65,8 @@ struct feature {
 	void (*on_unavailable)(struct session *s, struct stanza *st);
 	/* Available presence from a client, before it is broadcast or (with a `to`) directed: may change the tree (stanza_touched). */
 	void (*on_presence)(struct session *s, struct stanza *st);
+	/* Presence (available, unavailable, an error) that has come for an account, from anybody whom it does not block. */
+	void (*on_presence_in)(struct user *u, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
 	/* A contact's subscription changed and holds now. */

@@ -362,6 +362,13 @@ static void probe_in(struct user *u, struct stanza *st)
 	stanza_fini(&r);
 }
 
+static void run_presence_in_hooks(struct user *u, struct stanza *st)
+{
+	for (const struct feature *const *f = u->core->env->features; *f; f++)
+		if ((*f)->on_presence_in)
+			(*f)->on_presence_in(u, st);
+}
+
 void presence_in(struct user *u, struct stanza *st)
 {
 	struct session *s;
@@ -369,6 +376,8 @@ void presence_in(struct user *u, struct stanza *st)
 	if (user_blocks(u, st->from))
 		return;
 	privilege_contact_presence(u, st);
+	if (st->type == PRES_AVAILABLE || st->type == PRES_UNAVAILABLE || st->type == PRES_ERROR)
+		run_presence_in_hooks(u, st);
 	if (st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED) {
 		subscription_in(u, st);
 	} else if (st->type == PRES_PROBE) {

@@ -223,3 +223,37 @@ def displayed_messages_are_told_to_own_devices(stage):
     equal(ids_of(b.get(items(mds))), ['nurse@x.example', 'romeo@x.example'])
     contact.expect_nothing('<message/>', after=(a,))
     fails(contact, 'get', items(mds), 'not-allowed', 'closed-node', a.bare)
+
+
+def a_displayed_message_may_ride_on_another(stage):
+    """XEP-0490 §4.4.1: the server takes it out and publishes it, whitelisted."""
+    mds = 'urn:xmpp:mds:displayed:0'
+    a, contact = stage.friends()
+    b = stage.again(a)
+    check('urn:xmpp:mds:server-assist:0' in disco(a, a.bare)[0], 'not announced')
+    tell_caps(b, notify(mds))
+    tell_caps(contact, notify(mds))
+    rides = f'<displayed xmlns="{mds}"><stanza-id xmlns="{SID}" by="{a.bare}" id="42"/></displayed>'
+    a.send(f'<message to="{contact.bare}" type="chat" id="m"><body>seen</body>{rides}</message>')
+    m = contact.expect('<message id="m"/>')
+    check(m.find('displayed', mds) is None and m.textof('body') == 'seen', m)
+    e = b.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><items node="{mds}"><item id="{contact.bare}"/></items></event></message>')
+    equal(e.find('event/items/item/displayed/stanza-id', SID)['id'], '42')
+    got = fields(a.get(pubsub(f'<configure node="{mds}"/>', OWNER)).find('pubsub/configure/x'))
+    equal((got['pubsub#access_model'], got['pubsub#max_items'], got['pubsub#send_last_published_item']), (['whitelist'], ['max'], ['never']))
+    contact.expect_nothing('<message/>', after=(a,))
+
+
+def nothing_is_left_of_a_removed_account(stage):
+    """Whoever gets the name next finds an empty account."""
+    server = stage.own_server({'registration.open': 'true'})
+    a = stage.client(server.account(), server=server).online()
+    a.set(publish('n', entry('secret'), 'i', {'pubsub#access_model': 'open'}))
+    a.set(card())
+    a.set('<query xmlns="jabber:iq:register"><remove/></query>')
+    a.expect_close()
+    fresh = server.add(a.account.node)
+    b = stage.client(fresh, server=server).online()
+    fails(b, 'get', items('n'), 'item-not-found', None)
+    equal(photo_of(b), None)
+    equal([r['node'] for r in b.get(f'<query xmlns="{DISCO_ITEMS}"/>', b.bare).all('query/item') if r['node']], [])

@@ -291,3 +291,31 @@ def discovery_lists_the_nodes_one_may_see(stage):
     equal([(r['jid'], r['name'], r['node']) for r in rows], [(a.bare, 'i', None)])
     features, identities = disco(b, a.bare, 'n')
     equal(identities, [('pubsub', 'leaf')])
+
+
+def an_account_keeps_no_more_than_its_quota(stage):
+    server = stage.own_server({'pubsub.quota': '64k'})
+    a = stage.client(server.account(), server=server).online()
+    many = {'pubsub#max_items': 'max'}
+    for i in range(6):
+        a.set(publish('n', entry('x' * 10000), i, many))
+    a.refused('set', publish('n', entry('x' * 10000), 6), 'resource-constraint')
+    a.refused('set', publish('other', entry('x' * 10000), 6), 'resource-constraint')
+    a.set(publish('n', entry('y' * 10000), 5))
+    server.restart()
+    a = stage.client(a.account, server=server).online()
+    a.refused('set', publish('other', entry('x' * 10000)), 'resource-constraint')
+    a.set(retract('n', 3))
+    a.set(publish('other', entry('x' * 10000)))
+    a.set(delete('n'))
+    for i in range(5):
+        a.set(publish('n', entry('x' * 10000), i, many))
+
+
+def items_and_names_of_accounts_are_bounded(stage):
+    a = stage.online()
+    a.refused('set', publish('n' * 1001), 'not-acceptable')
+    a.refused('set', publish('n', entry(), 'i' * 1024), 'not-acceptable')
+    fails(a, 'set', publish('n', entry('x' * 246000)), 'not-acceptable', 'payload-too-big')
+    a.set(publish('n', entry('x' * 240000)))
+    equal(len(texts_of(a.get(items('n')))[0]), 240000)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The service pubsub.DOMAIN: XEP-0060 with its error tables, pages of XEP-0059."""
+import time
+
 from pubsub import *
 
 
@@ -318,10 +320,10 @@ def items_expire(stage):
 
 def stage_until(done):
     """Asks until it is so: the server's clock decides."""
-    for _ in range(5000):
-        if done():
-            return
-    raise Failed('it did not come about')
+    deadline = time.monotonic() + TIMEOUT
+    while not done():
+        if time.monotonic() > deadline:
+            raise Failed('it did not come about')
 
 
 # ---- retract (§7.2)

@@ -186,6 +186,7 @@ static void on_last(struct core *c, void *arg, const struct str *payloads, size_
 struct last_job {
 	struct ps_job job;
 	struct ps_ref *ref;
+	uint64_t before_ms;
 	char to[];
 };
 
@@ -202,7 +203,7 @@ static bool run_last(struct ps_host *h, struct ps_job *j)
 		return false;
 	ps_items_expire(n);
 	it = ps_item_last(n);
-	if (!it)
+	if (!it || archive_id_ms(it->seq) > l->before_ms)
 		return true;
 	if (it->payload) {
 		last_send(n, it, blob_view(it->payload), jid_trust(str_of(l->to)));
@@ -224,12 +225,13 @@ static void free_last(struct ps_job *j)
 	free(l);
 }
 
-void ps_event_last(struct ps_node *n, struct jid to)
+void ps_event_last(struct ps_node *n, struct jid to, uint64_t before_ms)
 {
 	struct last_job *l = mem_zalloc(sizeof(*l) + to.full.n + 1);
 
 	l->job = (struct ps_job){ .run = run_last, .free = free_last };
 	l->ref = ps_ref_new(n->host, n->name, NULL);
+	l->before_ms = before_ms;
 	memcpy(l->to, to.full.p, to.full.n);
 	ps_host_do(n->host, &l->job);
 }

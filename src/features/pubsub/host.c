@@ -34,10 +34,11 @@ struct ps_ref *ps_ref_new(const struct ps_host *h, struct str node, void *arg)
 struct ps_host *ps_ref_host(struct core *c, const struct ps_ref *r)
 {
 	struct user *u = user_find(c, r->jid);
-	struct ps_host *h = u ? u->slot[USER_SLOT_PEP] : NULL, *service = c->slot[SLOT_PUBSUB];
+	struct ps_host *h = u ? u->slot[USER_SLOT_PEP] : NULL;
+	const struct map *services = c->slot[SLOT_PUBSUB];
 
-	if (!h && service && str_eq(service->jid.full, r->jid))
-		h = service;
+	if (!u && services)
+		h = map_get(services, r->jid);
 	return h && h->id == r->id ? h : NULL;
 }
 
@@ -67,18 +68,32 @@ struct ps_host *ps_host_of(struct user *u)
 	return u->slot[USER_SLOT_PEP];
 }
 
-struct ps_host *ps_service(struct core *c)
+struct ps_host *ps_service(struct core *c, struct str host)
 {
-	struct ps_host *h = c->slot[SLOT_PUBSUB];
+	struct map *m = c->slot[SLOT_PUBSUB];
+	struct ps_host *h = m ? map_get(m, host) : NULL;
 
-	if (!h && !c->ending && !c->closing)
-		c->slot[SLOT_PUBSUB] = h = host_new(c, jid_trust(c->env->pubsub_domain), NULL);
+	if (h || c->ending || c->closing)
+		return h;
+	if (!m)
+		c->slot[SLOT_PUBSUB] = m = mem_zalloc(sizeof(*m));
+	h = host_new(c, jid_trust(host), NULL);
+	map_put(m, h->jid.full, h);
 	return h;
 }
 
-void ps_service_free(struct core *c)
+void ps_services_free(struct core *c)
 {
-	ps_host_free(c->slot[SLOT_PUBSUB]);
+	struct map *m = c->slot[SLOT_PUBSUB];
+	struct str key;
+	uint32_t pos = 0;
+	void *value;
+
+	while (m && map_next(m, &pos, &key, &value))
+		ps_host_free(value);
+	if (m)
+		map_fini(m);
+	free(m);
 	c->slot[SLOT_PUBSUB] = NULL;
 }
 
@@ -92,6 +107,7 @@ static void nodes_drop(struct ps_host *h)
 		ps_node_drop(value);
 	map_fini(&h->nodes);
 	h->nodes = (struct map){ 0 };
+	h->bytes = 0;
 }
 
 void ps_host_free(struct ps_host *h)
@@ -105,6 +121,7 @@ void ps_host_free(struct ps_host *h)
 		j->free(j);
 	}
 	nodes_drop(h);
+	hello_remotes_free(h);
 	free((void *)h->jid.full.p);
 	free(h);
 }
@@ -351,7 +368,9 @@ static void load_row(struct ps_host *h, const struct store_item *row)
 	struct str rest, name = str_cut(row->key, '\n', &rest);
 	struct ps_node *n = ps_node_get(h, name);
 
-	if (name.n == row->key.n) {
+	if (!name.n) {
+		str_u64(row->value, UINT64_MAX, &h->bytes);
+	} else if (name.n == row->key.n) {
 		if (!n)
 			load_node(h, name, row->value);
 	} else if (n && rest.n > 1) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The items of a node, in order of publication (XEP-0060 §12.1): names in memory, payloads in the store. Owner: the host's JID.
  *   kind "pubsub-item"  key node LF id  8 bytes seq (big endian), 4 bytes size, 2 bytes length of the publisher, publisher, payload
+ *   kind "pubsub"       key LF          bytes of all items of the host (PS_ITEM_COST)
  *   kind "pubsub-data"  key node LF id  the payload, when it is larger than PS_INLINE_MAX */
 #include <errno.h>
 #include <stdlib.h>
@@ -137,6 +138,33 @@ static bool row_read(struct str v, uint64_t *seq, uint32_t *size, struct str *pu
 	return true;
 }
 
+/* ---- quota ---- */
+
+static uint64_t cost(size_t id_n, size_t payload_n)
+{
+	return id_n + payload_n + PS_ITEM_COST;
+}
+
+bool ps_item_fits(const struct ps_node *n, struct str id, size_t payload_n)
+{
+	const struct ps_host *h = n->host;
+	const struct ps_item *old = ps_item_get(n, id);
+	uint64_t quota = (uint64_t)config_int(core_config(h->core), h->user ? "pubsub.quota" : "pubsub.service_quota");
+
+	return h->bytes - (old ? cost(old->id.n, old->size) : 0) + cost(id.n, payload_n) <= quota;
+}
+
+/* Written with the items that it counts. */
+static void count(struct ps_node *n, uint64_t more, uint64_t less, struct store_batch *b)
+{
+	struct ps_host *h = n->host;
+
+	h->bytes += more;
+	h->bytes -= less < h->bytes ? less : h->bytes;
+	store_put(b, h->jid.full, STR("pubsub"), STR("\n"),
+		arena_printf(core_arena(h->core), "%llu", (unsigned long long)h->bytes));
+}
+
 /* ---- loading ---- */
 
 /* The last payload is wanted at each sign-in of a contact, those of bookmarks at each change. */
@@ -232,6 +260,7 @@ void ps_item_remove(struct ps_node *n, struct ps_item *it, struct store_batch *b
 	store_del(b, owner, STR("pubsub-item"), key);
 	if (it->big)
 		store_del(b, owner, STR("pubsub-data"), key);
+	count(n, 0, cost(it->id.n, it->size), b);
 	take_out(n, it);
 	item_free(it);
 }
@@ -240,6 +269,8 @@ void ps_items_clear(struct ps_node *n, struct store_batch *b)
 {
 	struct str owner = n->host->jid.full, prefix = key_of(n, STR_NONE);
 
+	for (uint32_t i = 0; i < n->items_n; i++)
+		count(n, 0, cost(n->items[i]->id.n, n->items[i]->size), b);
 	store_del_all(b, owner, STR("pubsub-item"), prefix);
 	store_del_all(b, owner, STR("pubsub-data"), prefix);
 	ps_items_drop(n);
@@ -262,6 +293,7 @@ struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publish
 	cache(n, it, payload);
 	uncache_old(n);
 	save(n, it, payload, b);
+	count(n, cost(id.n, payload.n), 0, b);
 	return it;
 }
 

@@ -89,15 +89,16 @@ static void fetch(struct ps_req *r, const struct page *p)
 
 /* ---- which items ---- */
 
-/* As many as fit into one answer: from the front, or (back) from the end. */
-static void cut(struct page *p, bool back)
+/* As many as fit into one answer: from the front, or (back) from the end. Servers elsewhere take less at a time. */
+static void cut(struct ps_req *r, struct page *p, bool back)
 {
+	uint32_t most = router_home(r->h->core, r->from) ? PS_ANSWER_BYTES : PS_ANSWER_BYTES_AWAY;
 	uint64_t bytes = 0;
 	uint32_t n = 0;
 
 	while (n < p->n) {
 		bytes += p->v[back ? p->n - 1 - n : n]->size;
-		if (bytes > PS_ANSWER_BYTES && n)
+		if (bytes > most && n)
 			break;
 		n++;
 	}
@@ -172,7 +173,7 @@ static bool by_rsm(struct ps_req *r, const struct rsm *q, struct page *p)
 			hi = lo + max;
 	}
 	*p = (struct page){ .v = n->items + lo, .n = hi - lo, .first = lo, .total = n->items_n, .rsm = true };
-	cut(p, q->has_before);
+	cut(r, p, q->has_before);
 	return true;
 }
 
@@ -199,7 +200,7 @@ static bool choose(struct ps_req *r, struct page *p)
 		p->v += p->first;
 		p->n = (uint32_t)max;
 	}
-	cut(p, max_text.p);
+	cut(r, p, max_text.p);
 	return true;
 }
 

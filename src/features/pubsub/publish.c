@@ -105,6 +105,11 @@ static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
 		ps_error(r, ERR_CONFLICT, "node-full");
 		return;
 	}
+	if (r->n->cfg.persist && !ps_item_fits(r->n, id, bytes.n)) {
+		store_batch_free(b);
+		iq_error(r->iq, ERR_RESOURCE_CONSTRAINT, "The nodes hold as much as they may; remove something first.");
+		return;
+	}
 	if (r->n->cfg.persist) {
 		if (r->h->user && str_is(r->node, NS_STORAGE_BOOKMARKS))
 			bookmarks_replaced(r->h, payload, b);

@@ -9,7 +9,7 @@
 
 static void service_disco(struct iq *iq)
 {
-	struct ps_host *h = ps_service(iq->core);
+	struct ps_host *h = ps_service(iq->core, iq->st->to.full);
 
 	if (h)
 		ps_service_disco(h, iq);
@@ -19,7 +19,7 @@ static void service_disco(struct iq *iq)
 
 static void service_command(struct iq *iq)
 {
-	struct ps_host *h = ps_service(iq->core);
+	struct ps_host *h = ps_service(iq->core, iq->st->to.full);
 
 	if (h)
 		ps_get_pending(h, iq);
@@ -45,11 +45,12 @@ static const struct iq_route service_routes[] = {
 static void stanza(struct core *c, struct transit *t)
 {
 	struct stanza *st = t->st;
-	struct ps_host *h = ps_service(c);
+	bool whole = jid_is_bare(st->to) && !st->to.node_n;
+	struct ps_host *h = whole ? ps_service(c, st->to.full) : NULL;
 
-	if (st->to.node_n || !h) {
+	if (!h) {
 		if (st->kind == ST_IQ || st->kind == ST_MESSAGE)
-			router_error(c, st, st->to.node_n ? ERR_ITEM_NOT_FOUND : ERR_SERVICE_UNAVAILABLE, NULL);
+			router_error(c, st, whole ? ERR_SERVICE_UNAVAILABLE : ERR_ITEM_NOT_FOUND, NULL);
 	} else if (st->kind == ST_IQ) {
 		iq_dispatch_routes(c, st, service_routes);
 	} else if (st->kind == ST_MESSAGE && !ps_message(h, st)) {
@@ -60,7 +61,7 @@ static void stanza(struct core *c, struct transit *t)
 
 static void shutdown(struct core *c)
 {
-	ps_service_free(c);
+	ps_services_free(c);
 }
 
 static const struct service service = {
@@ -112,7 +113,7 @@ static const char *const disco_account[] = {
 	F("purge-nodes"), F("retract-items"), F("retrieve-affiliations"), F("retrieve-default"), F("retrieve-default-sub"),
 	F("retrieve-items"), F("retrieve-subscriptions"), F("rsm"), F("subscribe"), F("subscription-notifications"),
 	F("subscription-options"), NS_VCARD, "urn:ietf:params:xml:ns:vcard-4.0", NS_BOOKMARKS "#compat", NS_BOOKMARKS "#compat-pep",
-	"urn:xmpp:pep-vcard-conversion:0", NULL,
+	"urn:xmpp:pep-vcard-conversion:0", "urn:xmpp:mds:server-assist:0", NULL,
 };
 static const char *const disco_server[] = { NS_VCARD, NS_PRIVATE, NULL };
 static const struct disco_identity identities[] = { { "pubsub", "pep", NULL }, { 0 } };
@@ -128,16 +129,25 @@ static const struct iq_route routes[] = {
 	{ 0 },
 };
 
+static const struct option options[] = {
+	{ "pubsub.quota", OPT_SIZE, "100M", 64 << 10, INT64_C(1) << 40, NULL, "What one account may keep in its personal nodes (bookmarks, avatars, keys, lists)." },
+	{ "pubsub.service_quota", OPT_SIZE, "2000M", 64 << 10, INT64_C(1) << 40, NULL, "What all nodes of pubsub.DOMAIN may hold together." },
+	{ 0 },
+};
+
 const struct feature feature_pubsub = {
 	.name = "pubsub",
+	.options = options,
 	.specs = specs,
 	.disco_server = disco_server,
 	.disco_account = disco_account,
 	.identities = identities,
 	.iq = routes,
 	.service = &service,
+	.send = { [SEND_STAMP] = mds_send },
 	.deliver = { [DELIVER_BLOCK] = approve },
 	.on_presence = on_presence,
+	.on_presence_in = pep_presence_in,
 	.on_available = pep_available,
 	.on_unavailable = pep_unavailable,
 	.on_contact = pep_contact,

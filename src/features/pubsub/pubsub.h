@@ -23,7 +23,9 @@ enum {
 	PS_CHANGES_MAX = 500,	       /* affiliations or subscriptions in one request */
 	PS_IDS_MAX = 500,	       /* items in one request */
 	PS_ANSWER_BYTES = 2 << 20,     /* of payloads in one answer; the rest is for the next page */
+	PS_ANSWER_BYTES_AWAY = 128 << 10,
 	PS_JOBS_MAX = 1000,	       /* requests that wait for one host */
+	PS_ITEM_COST = 128,	       /* bytes that an item counts beside its id and payload */
 	PS_INLINE_MAX = 1024,	       /* payloads up to this are stored in the item's row */
 	PS_CACHED_MAX = 4096,	       /* of a node's last payload that is kept in memory */
 };
@@ -87,13 +89,15 @@ struct ps_host {
 	struct core *core;
 	uint64_t id;	   /* tells it from one of the same address before or after */
 	struct jid jid;	   /* bare, own bytes */
-	struct user *user; /* the account; NULL: pubsub.DOMAIN */
+	struct user *user; /* the account; NULL: a service */
 	enum ps_host_state state;
 	struct map nodes; /* name → struct ps_node */
+	uint64_t bytes;	  /* of all items, each with PS_ITEM_COST */
 	struct list jobs;
 	uint32_t jobs_n;
 	bool running;
 	bool imported, importing; /* bookmarks of private storage */
+	struct map remote; /* full JID of a session elsewhere → what it wants: hello.c */
 	char avatar[41]; /* SHA-1 of the account's avatar in hex, known with the account; empty: none */
 };
 
@@ -113,9 +117,9 @@ struct ps_req {
 /* ---- host.c: hosts, nodes and their rows ---- */
 
 struct ps_host *ps_host_of(struct user *u);
-struct ps_host *ps_service(struct core *c);
+struct ps_host *ps_service(struct core *c, struct str host); /* NULL: the shard ends */
 void ps_host_free(struct ps_host *h);
-void ps_service_free(struct core *c);
+void ps_services_free(struct core *c);
 /* Runs the job now or when what it waits for is there; takes it. Returns 0; -ENOBUFS: PS_JOBS_MAX wait (j is freed). */
 int ps_host_do(struct ps_host *h, struct ps_job *j);
 /* Goes on with what waits. */
@@ -188,8 +192,10 @@ struct ps_item *ps_item_get(const struct ps_node *n, struct str id);
 struct ps_item *ps_item_last(const struct ps_node *n);
 /* Adds or replaces. Removes what is too much: their ids are added as <retract/> to retracted unless it is NULL. */
 struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publisher, struct str payload, struct store_batch *b);
+/* Is there room in the host's quota for this payload under this id? */
+bool ps_item_fits(const struct ps_node *n, struct str id, size_t payload_n);
 void ps_item_remove(struct ps_node *n, struct ps_item *it, struct store_batch *b);
-void ps_items_clear(struct ps_node *n, struct store_batch *b);
+void ps_items_clear(struct ps_node *n, struct store_batch *b); /* its items must be ready */
 void ps_items_drop(struct ps_node *n); /* from memory */
 /* Items that expired go. b is made when needed. */
 void ps_items_expire(struct ps_node *n);
@@ -212,8 +218,8 @@ void ps_event_simple(struct ps_node *n, const char *name, struct xml *child); /*
 void ps_event_subscription(struct ps_node *n, struct str jid, enum ps_state state);
 /* … and to the owners, when the node is so configured. */
 void ps_event_sub_to_owners(struct ps_node *n, struct str jid, enum ps_state state);
-/* The last item to one address, marked as delayed. May read the store. */
-void ps_event_last(struct ps_node *n, struct jid to);
+/* The last item to one address, marked as delayed, unless it was published after before_ms. May read the store. */
+void ps_event_last(struct ps_node *n, struct jid to, uint64_t before_ms);
 /* A message to each owner of the node (adopts nothing; finishes st). */
 void ps_to_owners(struct ps_node *n, struct stanza *st);
 
@@ -245,13 +251,17 @@ bool ps_disco(struct iq *iq); /* of an account's nodes; true: it answers */
 bool ps_disco_items(struct iq *iq, struct xml *query);
 void ps_service_disco(struct ps_host *h, struct iq *iq);
 
-/* ---- pep.c: presence ---- */
+/* ---- pep.c, hello.c: presence ---- */
 void pep_presence(struct session *s, struct stanza *st);
+void pep_presence_in(struct user *u, struct stanza *st);
 void pep_available(struct session *s);
 void pep_unavailable(struct session *s, struct stanza *st);
 void pep_contact(struct user *u, struct contact *c);
-struct contact;
 void pep_fan(struct ps_node *n, struct stanza *st);
+/* Sessions elsewhere that want events of the node and may have them; out holds n->host->remote.n. Returns how many. */
+size_t hello_remotes(const struct ps_node *n, struct jid *out);
+bool hello_remote_wants(const struct ps_host *h, struct jid who, struct str node);
+void hello_remotes_free(struct ps_host *h);
 
 /* ---- bookmarks.c: XEP-0402 beside XEP-0048 ---- */
 bool ps_is_bookmarks(const struct ps_host *h, struct str node);
@@ -263,6 +273,9 @@ void bookmarks_cleared(struct ps_host *h, struct store_batch *b);
 /* The old form is replaced: items of the new node follow. */
 void bookmarks_replaced(struct ps_host *h, const struct xml *storage, struct store_batch *b);
 void private_xml(struct iq *iq);
+
+/* ---- mds.c: XEP-0490 ---- */
+enum verdict mds_send(struct transit *t); /* SEND_STAMP */
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
 void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);

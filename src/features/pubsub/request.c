@@ -28,8 +28,8 @@ static const struct verb {
 	{ NS_PUBSUB_OWNER, "configure", IQ_ROUTE_GET, NEEDS_NODE | OWNERS, ps_configure_get },
 	{ NS_PUBSUB_OWNER, "configure", IQ_ROUTE_SET, NEEDS_NODE | OWNERS | NEEDS_ITEMS, ps_configure_set },
 	{ NS_PUBSUB_OWNER, "default", IQ_ROUTE_GET, 0, ps_default },
-	{ NS_PUBSUB_OWNER, "delete", IQ_ROUTE_SET, NEEDS_NODE | OWNERS, ps_delete },
-	{ NS_PUBSUB_OWNER, "purge", IQ_ROUTE_SET, NEEDS_NODE | OWNERS, ps_purge },
+	{ NS_PUBSUB_OWNER, "delete", IQ_ROUTE_SET, NEEDS_NODE | OWNERS | NEEDS_ITEMS, ps_delete },
+	{ NS_PUBSUB_OWNER, "purge", IQ_ROUTE_SET, NEEDS_NODE | OWNERS | NEEDS_ITEMS, ps_purge },
 	{ NS_PUBSUB_OWNER, "affiliations", IQ_ROUTE_GET, NEEDS_NODE | OWNERS, ps_owner_affils_get },
 	{ NS_PUBSUB_OWNER, "affiliations", IQ_ROUTE_SET, NEEDS_NODE | OWNERS, ps_owner_affils_set },
 	{ NS_PUBSUB_OWNER, "subscriptions", IQ_ROUTE_GET, NEEDS_NODE | OWNERS, ps_owner_subs_get },
@@ -253,7 +253,7 @@ void ps_iq(struct iq *iq)
 
 void ps_service_iq(struct iq *iq)
 {
-	struct ps_host *h = ps_service(iq->core);
+	struct ps_host *h = ps_service(iq->core, iq->st->to.full);
 
 	if (h)
 		ps_iq_do(h, iq, run);

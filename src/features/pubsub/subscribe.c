@@ -256,7 +256,7 @@ static void subscribed(struct ps_req *r, struct ps_sub *s, const struct options 
 	else if (fresh)
 		ps_event_sub_to_owners(r->n, to.full, SUB_SUBSCRIBED);
 	if (!waits && fresh && r->n->cfg.send_last != LAST_NEVER)
-		ps_event_last(r->n, to);
+		ps_event_last(r->n, to, UINT64_MAX);
 	ps_answer(r->h, r->iq, b, reply);
 }
 
