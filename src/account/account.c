@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "account/record.h"
+#include "account/state.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -383,9 +384,11 @@ static void on_list(struct shard *s, void *arg, int status, const struct store_i
 	struct account_row *rows = arena_alloc(shard_arena(s), (n + 1) * sizeof(*rows));
 
 	for (size_t i = 0; i < n; i++) {
-		rows[i] = (struct account_row){ .node = v[i].key };
-		if (record_info_decode(v[i].value, &rows[i].admin, &rows[i].created_ms))
+		struct account_state st = { 0 };
+
+		if (account_state_decode(v[i].value, &st))
 			log_error("account.unreadable", "next=\"listed without its date\"");
+		rows[i] = (struct account_row){ v[i].key, st.admin, st.disabled, st.created_ms };
 	}
 	q->list(s, q->arg, status, rows, status ? 0 : n);
 	free(q);
@@ -414,11 +417,4 @@ int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *
 
 	q->done = done;
 	return ask_begun(q, store_get(ac->store, s, ac->scope, STR("server"), STR("admin"), on_setup_needed, q));
-}
-
-int account_item_admin(struct str value, bool *out_admin)
-{
-	uint64_t created_ms;
-
-	return record_info_decode(value, out_admin, &created_ms);
 }

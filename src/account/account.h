@@ -67,7 +67,7 @@ int account_info(struct accounts *ac, struct shard *s, struct str node, account_
 
 struct account_row {
 	struct str node;
-	bool admin;
+	bool admin, disabled;
 	uint64_t created_ms;
 };
 /* Accounts in order of their nodes, those after `after` (empty: from the first), at most limit. Rows are valid during the call. */
@@ -76,8 +76,5 @@ int account_list(struct accounts *ac, struct shard *s, struct str after, uint32_
 
 /* Was there ever an administrator? (store item owner "", kind "server", key "admin") */
 int account_setup_needed(struct accounts *ac, struct shard *s, account_done_fn *done, void *arg); /* status 1 needed, 0 not */
-
-/* Reads a stored "account" item. Returns 0; -EBADMSG. */
-int account_item_admin(struct str value, bool *out_admin);
 
 #endif

@@ -131,7 +131,7 @@ static void make_run(struct job *j)
 
 	for (int alg = 0; alg < RECORD_ALGS; alg++) {
 		m->was[alg] = m->keys[alg];
-		scram_keys_derive_with((enum hash_alg)alg, m->was[alg].iterations, str_of(m->password), m->was[alg].salt, &m->keys[alg]);
+		scram_keys_derive_like(&m->was[alg], str_of(m->password), &m->keys[alg]);
 	}
 }
 

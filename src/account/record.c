@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "crypto/random.h"
 
-enum { SCRAM_FORM = 1 };
+enum { SCRAM_FORM = 1, SCRAM_FORM_SALT = 2 };
 
 struct str record_owner(struct arena *a, const struct accounts *ac, struct str node)
 {
@@ -30,13 +30,17 @@ struct str record_alg(enum hash_alg alg)
 struct str record_keys_encode(struct arena *a, const struct scram_keys *k)
 {
 	size_t n = hash_size(k->alg);
+	struct str salt = scram_salt(k);
 	char *start = arena_alloc(a, RECORD_SCRAM_MAX), *p = start;
+	bool usual = salt.n == SCRAM_SALT_BYTES;
 
-	*p++ = SCRAM_FORM;
+	*p++ = usual ? SCRAM_FORM : SCRAM_FORM_SALT;
 	for (int shift = 24; shift >= 0; shift -= 8)
 		*p++ = (char)(k->iterations >> shift);
-	memcpy(p, k->salt, SCRAM_SALT_BYTES);
-	p += SCRAM_SALT_BYTES;
+	if (!usual)
+		*p++ = (char)salt.n;
+	memcpy(p, salt.p, salt.n);
+	p += salt.n;
 	memcpy(p, k->stored_key, n);
 	memcpy(p + n, k->server_key, n);
 	return (struct str){ start, (size_t)(p + 2 * n - start) };
@@ -45,15 +49,21 @@ struct str record_keys_encode(struct arena *a, const struct scram_keys *k)
 int record_keys_decode(struct str value, enum hash_alg alg, struct scram_keys *out)
 {
 	const unsigned char *p = (const unsigned char *)value.p;
-	size_t n = hash_size(alg);
+	size_t n = hash_size(alg), salt_n = SCRAM_SALT_BYTES, head = 5;
 	struct scram_keys k = { .alg = alg };
 
-	if (value.n != 5 + SCRAM_SALT_BYTES + 2 * n || p[0] != SCRAM_FORM)
+	if (value.n < 6 || (p[0] != SCRAM_FORM && p[0] != SCRAM_FORM_SALT))
+		return -EBADMSG;
+	if (p[0] == SCRAM_FORM_SALT) {
+		salt_n = k.salt_n = p[5];
+		head = 6;
+	}
+	if (salt_n == 0 || salt_n > SCRAM_SALT_MAX || value.n != head + salt_n + 2 * n)
 		return -EBADMSG;
 	k.iterations = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
-	memcpy(k.salt, p + 5, SCRAM_SALT_BYTES);
-	memcpy(k.stored_key, p + 5 + SCRAM_SALT_BYTES, n);
-	memcpy(k.server_key, p + 5 + SCRAM_SALT_BYTES + n, n);
+	memcpy(k.salt, p + head, salt_n);
+	memcpy(k.stored_key, p + head + salt_n, n);
+	memcpy(k.server_key, p + head + salt_n + n, n);
 	*out = k;
 	return 0;
 }

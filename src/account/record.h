@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The stored form of an account, and the making of its SCRAM keys in the pool. For files of account/ only.
  *   kind "account" key ""         JSON {"created": ms, "admin": bool}
- *   kind "scram"   key "SHA-256"  1 byte form, 4 bytes iterations (big endian), salt, StoredKey, ServerKey
+ *   kind "scram"   key "SHA-256"  1 byte form, 4 bytes iterations (big endian), salt, StoredKey, ServerKey; the salt has 16 bytes in
+ *                                 form 1, and its length stands before it in a byte in form 2
  * and for the whole host, owner accounts.scope ("" for the main domain):
  *   kind "user"    key node       the same JSON as "account": so that all accounts can be listed
  *   kind "server"  key "admin"    node of the first administrator */
@@ -10,7 +11,7 @@
 
 #include "account/account.h"
 
-enum { RECORD_SCRAM_MAX = 1 + 4 + SCRAM_SALT_BYTES + 2 * HASH_MAX, RECORD_ALGS = HASH_SHA512 + 1 };
+enum { RECORD_SCRAM_MAX = 1 + 4 + 1 + SCRAM_SALT_MAX + 2 * HASH_MAX, RECORD_ALGS = HASH_SHA512 + 1 };
 
 /* Keys of one password for every algorithm. Wipe after use. */
 struct account_keyset {

@@ -140,7 +140,7 @@ static void check_run(struct job *j)
 	const struct scram_keys *k = &c->in.keys;
 	struct scram_keys tried;
 
-	scram_keys_derive_with(k->alg, k->iterations, password, k->salt, &tried);
+	scram_keys_derive_like(k, password, &tried);
 	c->right = same_key(tried.stored_key, k->stored_key) && c->in.known && c->password_n;
 	for (size_t i = 0; i < c->in.apps_n; i++)
 		if (same_key(tried.stored_key, c->in.apps[i].stored_key) && !c->right) {

@@ -32,6 +32,8 @@ static const struct option_row options[] = {
 	{ "explain", NULL, CLI_EXPLAIN, offsetof(struct cli, explain), "print all options with values, bounds and meaning" },
 	{ "check", NULL, CLI_EXPLAIN, offsetof(struct cli, check), "say whether the configuration is good" },
 	{ "yes", NULL, CLI_YES, offsetof(struct cli, yes), "do not ask" },
+	{ "dry-run", NULL, CLI_IMPORT, offsetof(struct cli, dry_run), "read everything, write nothing" },
+	{ "merge", NULL, CLI_IMPORT, offsetof(struct cli, merge), "add to accounts that exist already" },
 	{ "json", NULL, CLI_JSON, offsetof(struct cli, json), "print JSON" },
 	{ NULL },
 };

@@ -22,6 +22,7 @@ enum cli_option_bit {
 	CLI_EXPLAIN = 1 << 7, /* --explain and --check */
 	CLI_YES = 1 << 8,
 	CLI_JSON = 1 << 9,
+	CLI_IMPORT = 1 << 10, /* --dry-run and --merge */
 };
 
 struct cli {
@@ -29,7 +30,7 @@ struct cli {
 	const char *domain, *config, *url;
 	const char *sets[CLI_SETS_MAX];
 	int sets_n;
-	bool password_stdin, admin, many, explain, check, yes, json;
+	bool password_stdin, admin, many, explain, check, yes, json, dry_run, merge;
 	const char *words[CLI_WORDS_MAX]; /* what stands after the verb */
 	int words_n;
 };
@@ -57,6 +58,10 @@ int verb_user_passwd(const struct cli *c);
 int verb_user_totp(const struct cli *c);
 int verb_user_list(const struct cli *c);
 int verb_user_delete(const struct cli *c);
+int verb_reports(const struct cli *c);
+int verb_report_close(const struct cli *c);
+int verb_import(const struct cli *c);
+int verb_export(const struct cli *c);
 int verb_invite(const struct cli *c);
 int verb_status(const struct cli *c);
 int verb_backup(const struct cli *c);

@@ -10,6 +10,7 @@
 
 #include "account/factor.h"
 #include "account/invite.h"
+#include "admin/command_priv.h"
 #include "admin/uploads.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,26 +38,26 @@ static const struct failure failures[] = {
 	{ -ENOTEMPTY, "not-empty", "That directory exists and is not empty." },
 };
 
-static void fail(struct admin_call *call, const char *word, const char *message)
+void admin_fail(struct admin_call *call, const char *word, const char *message)
 {
 	call->answer(call, json_pack("{s:s, s:s}", "error", word, "message", message));
 }
 
-static void fail_status(struct admin_call *call, int status)
+void admin_fail_status(struct admin_call *call, int status)
 {
 	char text[160];
 
 	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
 		if (failures[i].status == status) {
-			fail(call, failures[i].word, failures[i].message);
+			admin_fail(call, failures[i].word, failures[i].message);
 			return;
 		}
 	}
 	snprintf(text, sizeof(text), "The database could not do it: %s.", strerror(-status));
-	fail(call, "failed", text);
+	admin_fail(call, "failed", text);
 }
 
-static void succeed(struct admin_call *call, json_t *answer)
+void admin_succeed(struct admin_call *call, json_t *answer)
 {
 	must(answer);
 	json_object_set_new(answer, "ok", json_true());
@@ -64,7 +65,7 @@ static void succeed(struct admin_call *call, json_t *answer)
 }
 
 /* An argument of the request; NONE when it is absent or no text. */
-static struct str text_of(const struct admin_call *call, const char *name)
+struct str admin_text_of(const struct admin_call *call, const char *name)
 {
 	const json_t *j = json_object_get(call->request, name);
 
@@ -81,15 +82,24 @@ static struct host *host_named(const struct admin_call *call, struct str domain)
 	return call->admin->hosts ? hosts_find_nocase(call->admin->hosts, domain) : NULL;
 }
 
+struct accounts *admin_accounts_named(const struct admin_call *call, struct str domain)
+{
+	struct host *host = host_named(call, domain);
+
+	if (!domain.n || str_eq_nocase(domain, call->admin->accounts->domain))
+		return call->admin->accounts;
+	return host ? host->accounts : NULL;
+}
+
 /* The accounts that the request is about: those of the host in "host" or behind the @ of "name" or "prefix", else the main ones. */
 static struct accounts *accounts_of(const struct admin_call *call)
 {
 	static const char *const arguments[] = { "name", "prefix" };
-	struct host *host = host_named(call, text_of(call, "host"));
+	struct host *host = host_named(call, admin_text_of(call, "host"));
 	struct str domain;
 
 	for (size_t i = 0; !host && i < ARRAY_LEN(arguments); i++) {
-		str_cut(text_of(call, arguments[i]), '@', &domain);
+		str_cut(admin_text_of(call, arguments[i]), '@', &domain);
 		host = host_named(call, domain);
 	}
 	return host ? host->accounts : call->admin->accounts;
@@ -110,7 +120,7 @@ static json_t *jid_answer(const struct admin_call *call, struct str node)
 /* The argument without the domain of its host; whole, and so refused as a name, when that is none of ours. */
 static struct str local_of(const struct admin_call *call, const char *argument)
 {
-	struct str name = text_of(call, argument), domain, node = str_cut(name, '@', &domain);
+	struct str name = admin_text_of(call, argument), domain, node = str_cut(name, '@', &domain);
 
 	return str_eq_nocase(domain, accounts_of(call)->domain) ? node : name;
 }
@@ -123,11 +133,11 @@ static struct str name_of(const struct admin_call *call)
 /* Is the argument "host" absent or known? Answers when it is not. */
 static bool host_ok(struct admin_call *call)
 {
-	struct str domain = text_of(call, "host");
+	struct str domain = admin_text_of(call, "host");
 
 	if (!domain.n || host_named(call, domain) || str_eq_nocase(domain, call->admin->accounts->domain))
 		return true;
-	fail(call, "unknown-host", "This server has no such domain; `hosts` in its configuration lists them.");
+	admin_fail(call, "unknown-host", "This server has no such domain; `hosts` in its configuration lists them.");
 	return false;
 }
 
@@ -137,7 +147,7 @@ static struct str node_of(struct admin_call *call)
 	struct str node;
 
 	if (account_name_check(shard_arena(call->shard), name_of(call), &node)) {
-		fail_status(call, -EINVAL);
+		admin_fail_status(call, -EINVAL);
 		return STR_NONE;
 	}
 	return node;
@@ -152,24 +162,24 @@ static void on_added(struct shard *s, void *arg, int status)
 	struct str node = STR_NONE;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
 	if (hooks->created)
 		hooks->created(hooks->arg, jid_of(call, node));
 	log_info("account.created", "node=\"%.*s\" by=operator admin=%d", STR_ARG(node), flag_of(call, "admin"));
-	succeed(call, jid_answer(call, node));
+	admin_succeed(call, jid_answer(call, node));
 }
 
 static void user_add(struct admin_call *call)
 {
-	struct account_new n = { .node = name_of(call), .password = text_of(call, "password"),
+	struct account_new n = { .node = name_of(call), .password = admin_text_of(call, "password"),
 		.admin = flag_of(call, "admin"), .weak_ok = true };
 	int err = account_create(accounts_of(call), call->shard, &n, on_added, call);
 
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 static void on_added_many(struct shard *s, void *arg, int status)
@@ -177,24 +187,24 @@ static void on_added_many(struct shard *s, void *arg, int status)
 	struct admin_call *call = arg;
 
 	if (status)
-		fail_status(call, status);
+		admin_fail_status(call, status);
 	else
-		succeed(call, json_pack("{s:O}", "count", json_object_get(call->request, "count")));
+		admin_succeed(call, json_pack("{s:O}", "count", json_object_get(call->request, "count")));
 }
 
 static void user_add_many(struct admin_call *call)
 {
-	struct account_new n = { .node = local_of(call, "prefix"), .password = text_of(call, "password"), .weak_ok = true };
+	struct account_new n = { .node = local_of(call, "prefix"), .password = admin_text_of(call, "password"), .weak_ok = true };
 	json_int_t count = json_integer_value(json_object_get(call->request, "count"));
 	int err;
 
 	if (count < 1 || count > ACCOUNT_MANY_MAX) {
-		fail(call, "bad-count", "COUNT is a number from 1 to 1000000.");
+		admin_fail(call, "bad-count", "COUNT is a number from 1 to 1000000.");
 		return;
 	}
 	err = account_create_many(accounts_of(call), call->shard, &n, (uint32_t)count, on_added_many, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- user passwd ---- */
@@ -204,9 +214,9 @@ static void on_passwd(struct shard *s, void *arg, int status)
 	struct admin_call *call = arg;
 
 	if (status)
-		fail_status(call, status);
+		admin_fail_status(call, status);
 	else
-		succeed(call, json_object());
+		admin_succeed(call, json_object());
 }
 
 static void user_passwd(struct admin_call *call)
@@ -216,9 +226,9 @@ static void user_passwd(struct admin_call *call)
 
 	if (!node.n)
 		return;
-	err = account_passwd_weak(accounts_of(call), call->shard, node, text_of(call, "password"), on_passwd, call);
+	err = account_passwd_weak(accounts_of(call), call->shard, node, admin_text_of(call, "password"), on_passwd, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- user totp off ---- */
@@ -229,12 +239,12 @@ static void on_totp_off(struct shard *s, void *arg, int status)
 
 	(void)s;
 	if (status == -ENOENT) {
-		fail(call, "not-found", "There is no such account, or its second factor is off.");
+		admin_fail(call, "not-found", "There is no such account, or its second factor is off.");
 	} else if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 	} else {
 		log_info("account.factor", "node=\"%.*s\" state=off by=operator", STR_ARG(name_of(call)));
-		succeed(call, json_object());
+		admin_succeed(call, json_object());
 	}
 }
 
@@ -247,7 +257,7 @@ static void user_totp_off(struct admin_call *call)
 		return;
 	err = factor_off(accounts_of(call), call->shard, node, on_totp_off, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- user delete, list ---- */
@@ -259,14 +269,14 @@ static void on_deleted(struct shard *s, void *arg, int status)
 	struct str node = STR_NONE;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	must(account_name_check(shard_arena(s), name_of(call), &node) == 0);
 	if (hooks->kick)
 		hooks->kick(hooks->arg, jid_of(call, node));
 	log_info("account.deleted", "node=\"%.*s\" by=operator", STR_ARG(node));
-	succeed(call, json_object());
+	admin_succeed(call, json_object());
 }
 
 static void user_delete(struct admin_call *call)
@@ -278,7 +288,7 @@ static void user_delete(struct admin_call *call)
 		return;
 	err = account_delete(accounts_of(call), call->shard, node, on_deleted, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 static void on_listed(struct shard *s, void *arg, int status, const struct account_row *v, size_t n)
@@ -287,7 +297,7 @@ static void on_listed(struct shard *s, void *arg, int status, const struct accou
 	json_t *users;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	users = json_array();
@@ -300,7 +310,7 @@ static void on_listed(struct shard *s, void *arg, int status, const struct accou
 		json_object_set_new(row, "admin", json_boolean(v[i].admin));
 		json_array_append_new(users, row);
 	}
-	succeed(call, json_pack("{s:o, s:b}", "users", users, "more", (int)(n == ADMIN_LIST_PAGE)));
+	admin_succeed(call, json_pack("{s:o, s:b}", "users", users, "more", (int)(n == ADMIN_LIST_PAGE)));
 }
 
 static void user_list(struct admin_call *call)
@@ -309,9 +319,9 @@ static void user_list(struct admin_call *call)
 
 	if (!host_ok(call))
 		return;
-	err = account_list(accounts_of(call), call->shard, text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
+	err = account_list(accounts_of(call), call->shard, admin_text_of(call, "after"), ADMIN_LIST_PAGE, on_listed, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- invite ---- */
@@ -323,7 +333,7 @@ static void on_invited(struct shard *s, void *arg, int status, struct str token,
 	struct str domain = accounts_of(call)->domain, link, uri, expires;
 
 	if (status) {
-		fail_status(call, status);
+		admin_fail_status(call, status);
 		return;
 	}
 	struct host *host = host_named(call, domain);
@@ -332,7 +342,7 @@ static void on_invited(struct shard *s, void *arg, int status, struct str token,
 	/* XEP-0445 §3: register with a pre-authentication token at the domain. */
 	uri = arena_printf(a, "xmpp:%.*s?register;preauth=%.*s", STR_ARG(domain), STR_ARG(token));
 	expires = time_format(a, inv->expires_ms);
-	succeed(call, json_pack("{s:s%, s:s%, s:s%}", "link", link.p, link.n, "uri", uri.p, uri.n, "expires", expires.p,
+	admin_succeed(call, json_pack("{s:s%, s:s%, s:s%}", "link", link.p, link.n, "uri", uri.p, uri.n, "expires", expires.p,
 			      expires.n));
 }
 
@@ -344,7 +354,7 @@ static void invite(struct admin_call *call)
 		return;
 	err = invite_create(accounts_of(call), call->shard, STR_NONE, true, on_invited, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- status, backup ---- */
@@ -354,15 +364,11 @@ static void status(struct admin_call *call)
 	const struct admin *ad = call->admin;
 	struct str domain = ad->accounts->domain;
 	json_t *j = json_pack("{s:s, s:s%, s:b}", "version", ANSER_VERSION, "domain", domain.p, domain.n, "serving",
-		(int)ad->serving);
+		(int)ad->serving), *hosts = json_array();
 
-	for (int i = 1; ad->hosts && i < ad->hosts->n; i++) {
-		struct str host = ad->hosts->v[i]->domain;
-
-		if (i == 1)
-			json_object_set_new(j, "hosts", json_array());
-		json_array_append_new(json_object_get(j, "hosts"), json_stringn(host.p, host.n));
-	}
+	for (int i = 0; ad->hosts && i < atomic_load(&ad->hosts->n); i++)
+		json_array_append_new(hosts, json_stringn(ad->hosts->v[i]->domain.p, ad->hosts->v[i]->domain.n));
+	json_object_set_new(j, "hosts", hosts);
 	if (ad->serving) {
 		json_object_set_new(j, "web", json_string(ad->web_url));
 		json_object_set_new(j, "uptime_seconds", json_integer((json_int_t)((clock_mono_ms() - ad->started_ms) / 1000)));
@@ -372,7 +378,7 @@ static void status(struct admin_call *call)
 		json_object_set_new(j, "store_queue", json_integer(metric_get(M_STORE_QUEUE)));
 		json_object_set_new(j, "store_errors", json_integer(metric_get(M_STORE_ERRORS)));
 	}
-	succeed(call, j);
+	admin_succeed(call, j);
 }
 
 /* The database first, then the files: one that is uploaded meanwhile is more than the copy needs, never less. */
@@ -409,9 +415,9 @@ static void copy_done(struct shard *s, struct job *j)
 
 	log_info("store.backup", "status=%d files=%llu", c->status, (unsigned long long)c->count.copied);
 	if (c->status)
-		fail_status(call, c->status);
+		admin_fail_status(call, c->status);
 	else
-		succeed(call, json_pack("{s:I}", "files", (json_int_t)c->count.copied));
+		admin_succeed(call, json_pack("{s:I}", "files", (json_int_t)c->count.copied));
 	free(c);
 }
 
@@ -422,7 +428,7 @@ static void on_backup(struct shard *s, void *arg, int result)
 
 	if (result) {
 		log_warning("store.backup", "status=%d", result);
-		fail_status(call, result);
+		admin_fail_status(call, result);
 		return;
 	}
 	c = mem_zalloc(sizeof(*c));
@@ -430,22 +436,22 @@ static void on_backup(struct shard *s, void *arg, int result)
 	c->call = call;
 	if (pool_submit(call->admin->accounts->pool, &c->job)) {
 		free(c);
-		fail_status(call, -EBUSY);
+		admin_fail_status(call, -EBUSY);
 	}
 }
 
 static void backup(struct admin_call *call)
 {
-	struct str dir = text_of(call, "dir");
+	struct str dir = admin_text_of(call, "dir");
 	int err;
 
 	if (dir.n == 0 || dir.p[0] != '/') {
-		fail(call, "bad-directory", "The directory of a backup is an absolute path.");
+		admin_fail(call, "bad-directory", "The directory of a backup is an absolute path.");
 		return;
 	}
 	err = store_backup(call->admin->accounts->store, call->shard, dir.p, on_backup, call);
 	if (err)
-		fail_status(call, err);
+		admin_fail_status(call, err);
 }
 
 /* ---- the table ---- */
@@ -458,6 +464,10 @@ const struct admin_command admin_commands[] = {
 	{ "user list", "host, after", "Accounts in order of their names, a page at a time.", user_list },
 	{ "user delete", "name", "Delete an account with its archive; its sessions end.", user_delete },
 	{ "invite", "host", "Make a link that creates one account.", invite },
+	{ "reports", "host, after", "Open reports of abuse, the oldest first, a page at a time.", admin_reports },
+	{ "report close", "host, id", "Take a report out of the queue.", admin_report_close },
+	{ "import user", "host, name, first, merge, dry, password, last, xml", "Write a piece of an account (XEP-0227).", admin_import_user },
+	{ "export user", "host, name, part, after", "Read a piece of an account (XEP-0227).", admin_export_user },
 	{ "status", "", "Version, domain and, of a running server, its counts.", status },
 	{ "backup", "dir", "Copy the database and uploaded files into a new directory.", backup },
 	{ NULL },
@@ -473,5 +483,5 @@ void admin_run(struct admin_call *call)
 			return;
 		}
 	}
-	fail(call, "unknown-command", "This server does not know the command; is the program older than the server?");
+	admin_fail(call, "unknown-command", "This server does not know the command; is the program older than the server?");
 }

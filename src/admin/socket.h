@@ -9,7 +9,7 @@
 #define ADMIN_SOCKET_NAME "anser.sock"
 
 enum {
-	ADMIN_REQUEST_MAX = 64 << 10, /* bytes of a line */
+	ADMIN_REQUEST_MAX = 1 << 20, /* bytes of a line */
 	ADMIN_PEERS_MAX = 32,
 	ADMIN_IDLE_MS = 10000, /* for the request to arrive, and for the answer to be taken */
 };

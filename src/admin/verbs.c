@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Verbs that ask something of a server or of its data directory: over the command socket when a server runs, else directly. */
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,112 +9,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "account/account.h"
 #include "admin/cli.h"
-#include "admin/local.h"
-#include "admin/socket.h"
+#include "admin/office.h"
 #include "admin/uploads.h"
-#include "base/log.h"
 #include "crypto/random.h"
-#include "proto/xmpp/jid.h"
 
 enum { PASSWORD_LINE_MAX = PASSWORD_MAX + 2, SENTENCE_MAX = 512 };
-
-/* ---- asking ---- */
-
-/* Who answers: opened at the first request. */
-struct office {
-	const struct cli *cli;
-	struct admin_local *local;
-};
-
-/* The directory must be there, or be made. Root becomes its owner, so that the server can still read what a command wrote. */
-static int enter_directory(const char *path, bool make)
-{
-	struct stat st;
-	int err = make ? cli_make_dir(path) : 0;
-
-	if (err) {
-		cli_error("cannot make the data directory %s: %s", path, strerror(-err));
-		return CLI_FAILED;
-	}
-	if (stat(path, &st) || !S_ISDIR(st.st_mode)) {
-		cli_error("there is no data directory %s; name it with --data", path);
-		return CLI_FAILED;
-	}
-	if (geteuid() == 0 && st.st_uid != 0 && (setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid))) {
-		cli_error("cannot become the owner of %s", path);
-		return CLI_FAILED;
-	}
-	return CLI_OK;
-}
-
-static int open_local(struct office *o, bool make)
-{
-	char err[SENTENCE_MAX];
-	struct arena a = { 0 };
-	struct str domain = STR_NONE;
-	int status = enter_directory(o->cli->data, make);
-
-	if (status)
-		return status;
-	log_setup(LOG_WARNING, LOG_TEXT);
-	arena_init(&a);
-	if (o->cli->domain && jid_nameprep(&a, str_of(o->cli->domain), &domain)) {
-		cli_error("--domain %s is not a domain name", o->cli->domain);
-		status = CLI_USAGE;
-	} else if (admin_local_open(o->cli->data, domain, o->cli->url, &o->local, err, sizeof(err))) {
-		cli_error("%s", err);
-		status = CLI_FAILED;
-	}
-	arena_fini(&a);
-	return status;
-}
-
-/* Sends the request, takes it; out gets the answer when it is a good one. Returns an exit code; a refusal is printed. */
-static int ask(struct office *o, json_t *request, bool make, json_t **out)
-{
-	json_t *answer = NULL;
-	int err = o->local ? -ENOENT : admin_socket_ask(o->cli->data, request, &answer), code = CLI_OK;
-
-	if (err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR) { /* nobody serves: do it here */
-		if (!o->local)
-			code = open_local(o, make);
-		if (!code)
-			answer = admin_local_ask(o->local, request);
-	} else if (err) {
-		cli_error("the server at %s did not answer: %s", o->cli->data, strerror(-err));
-		code = CLI_FAILED;
-	}
-	json_decref(request);
-	if (answer && !json_is_true(json_object_get(answer, "ok"))) {
-		const char *message = json_string_value(json_object_get(answer, "message"));
-
-		cli_error("%s", message ? message : "the server's answer makes no sense");
-		code = CLI_FAILED;
-	}
-	if (code)
-		json_decref(answer);
-	else
-		*out = answer;
-	return code;
-}
-
-static const char *text_of(const json_t *j, const char *name)
-{
-	const char *text = json_string_value(json_object_get(j, name));
-
-	return text ? text : "";
-}
-
-/* One request without more to it: prints nothing but errors. */
-static int ask_once(const struct cli *c, json_t *request, bool make, json_t **out)
-{
-	struct office o = { .cli = c };
-	int code = ask(&o, request, make, out);
-
-	admin_local_close(o.local);
-	return code;
-}
 
 /* ---- passwords ---- */
 
@@ -195,7 +95,7 @@ static int ask_with_password(const struct cli *c, json_t *request, json_t **out)
 	if (code)
 		json_decref(request);
 	else
-		code = ask_once(c, request, true, out);
+		code = office_once(c, request, true, out);
 	return code;
 }
 
@@ -234,7 +134,7 @@ int verb_user_add(const struct cli *c)
 		json_pack("{s:s, s:s, s:b}", "command", "user add", "name", c->words[0], "admin", (int)c->admin), &answer);
 	if (code)
 		return code;
-	printf("created %s\n", text_of(answer, "jid"));
+	printf("created %s\n", office_text(answer, "jid"));
 	json_decref(answer);
 	return CLI_OK;
 }
@@ -258,7 +158,7 @@ int verb_user_totp(const struct cli *c)
 		cli_error("usage: anser user totp off NAME; its owner turns the second factor on");
 		return CLI_USAGE;
 	}
-	code = ask_once(c, json_pack("{s:s, s:s}", "command", "user totp off", "name", c->words[1]), false, &answer);
+	code = office_once(c, json_pack("{s:s, s:s}", "command", "user totp off", "name", c->words[1]), false, &answer);
 	if (!code)
 		json_decref(answer);
 	return code;
@@ -281,7 +181,7 @@ int verb_user_list(const struct cli *c)
 		json_t *answer, *users, *user;
 		size_t i;
 
-		code = ask(&o, json_pack("{s:s, s:s, s:s}", "command", "user list", "host", host_word(c), "after", after), false, &answer);
+		code = office_ask(&o, json_pack("{s:s, s:s, s:s}", "command", "user list", "host", host_word(c), "after", after), false, &answer);
 		if (code)
 			break;
 		users = json_object_get(answer, "users");
@@ -289,17 +189,17 @@ int verb_user_list(const struct cli *c)
 			if (c->json)
 				json_dumpf(user, stdout, JSON_COMPACT);
 			else
-				printf("%s\t%.10s%s", text_of(user, "jid"), text_of(user, "created"),
+				printf("%s\t%.10s%s", office_text(user, "jid"), office_text(user, "created"),
 					json_is_true(json_object_get(user, "admin")) ? "\tadministrator" : "");
 			putchar('\n');
 			free(after);
-			after = strdup(text_of(user, "name"));
+			after = strdup(office_text(user, "name"));
 		}
 		more = json_is_true(json_object_get(answer, "more")) && json_array_size(users);
 		json_decref(answer);
 	}
 	free(after);
-	admin_local_close(o.local);
+	office_close(&o);
 	return code;
 }
 
@@ -322,7 +222,65 @@ int verb_user_delete(const struct cli *c)
 	int code = confirm(c, "The account and its whole archive will be gone.");
 
 	if (!code)
-		code = ask_once(c, json_pack("{s:s, s:s}", "command", "user delete", "name", c->words[0]), false, &answer);
+		code = office_once(c, json_pack("{s:s, s:s}", "command", "user delete", "name", c->words[0]), false, &answer);
+	if (!code)
+		json_decref(answer);
+	return code;
+}
+
+/* ---- reports ---- */
+
+static void print_report(const json_t *r)
+{
+	json_t *m;
+	size_t i;
+
+	printf("%s  %s  %s reports %s: %s\n", office_text(r, "id"), office_text(r, "stamp"), office_text(r, "reporter"), office_text(r, "jid"),
+		office_text(r, "reason"));
+	if (*office_text(r, "text"))
+		printf("\t%s\n", office_text(r, "text"));
+	json_array_foreach(json_object_get(r, "messages"), i, m)
+		printf("\t%s %s: %s\n", office_text(m, "stamp"), office_text(m, "from"), office_text(m, "body"));
+}
+
+int verb_reports(const struct cli *c)
+{
+	struct office o = { .cli = c };
+	char *after = strdup("");
+	bool more = true;
+	int code = CLI_OK;
+
+	while (more && !code && after) {
+		json_t *answer, *list, *r;
+		size_t i;
+
+		code = office_ask(&o, json_pack("{s:s, s:s, s:s}", "command", "reports", "host", host_word(c), "after", after), false, &answer);
+		if (code)
+			break;
+		list = json_object_get(answer, "reports");
+		json_array_foreach(list, i, r) {
+			if (c->json) {
+				json_dumpf(r, stdout, JSON_COMPACT);
+				putchar('\n');
+			} else {
+				print_report(r);
+			}
+			free(after);
+			after = strdup(office_text(r, "id"));
+		}
+		more = json_is_true(json_object_get(answer, "more")) && json_array_size(list);
+		json_decref(answer);
+	}
+	free(after);
+	office_close(&o);
+	return code;
+}
+
+int verb_report_close(const struct cli *c)
+{
+	json_t *answer;
+	int code = office_once(c, json_pack("{s:s, s:s, s:s}", "command", "report close", "id", c->words[0], "host", c->words_n > 1 ? c->words[1] : ""), false, &answer);
+
 	if (!code)
 		json_decref(answer);
 	return code;
@@ -333,12 +291,12 @@ int verb_user_delete(const struct cli *c)
 int verb_invite(const struct cli *c)
 {
 	json_t *answer;
-	int code = ask_once(c, json_pack("{s:s, s:s}", "command", "invite", "host", host_word(c)), true, &answer);
+	int code = office_once(c, json_pack("{s:s, s:s}", "command", "invite", "host", host_word(c)), true, &answer);
 
 	if (code)
 		return code;
-	printf("%s\n%s\nvalid until %s, for one account\n", text_of(answer, "link"), text_of(answer, "uri"),
-		text_of(answer, "expires"));
+	printf("%s\n%s\nvalid until %s, for one account\n", office_text(answer, "link"), office_text(answer, "uri"),
+		office_text(answer, "expires"));
 	json_decref(answer);
 	return CLI_OK;
 }
@@ -355,7 +313,7 @@ int verb_status(const struct cli *c)
 {
 	const char *key;
 	json_t *answer, *value;
-	int code = ask_once(c, json_pack("{s:s}", "command", "status"), false, &answer);
+	int code = office_once(c, json_pack("{s:s}", "command", "status"), false, &answer);
 
 	if (code)
 		return code;
@@ -401,7 +359,7 @@ int verb_backup(const struct cli *c)
 	int code = absolute(c->words[0], dir);
 
 	if (!code)
-		code = ask_once(c, json_pack("{s:s, s:s}", "command", "backup", "dir", dir), false, &answer);
+		code = office_once(c, json_pack("{s:s, s:s}", "command", "backup", "dir", dir), false, &answer);
 	if (code)
 		return code;
 	printf("backed up to %s with %lld uploaded files\n", dir, (long long)json_integer_value(json_object_get(answer, "files")));

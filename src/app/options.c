@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "features/features.h"
 #include "loop/shard.h"
@@ -87,6 +88,19 @@ static int refuse(char *err, size_t err_n, const char *sentence)
 	return -EINVAL;
 }
 
+/* Does each word begin with a URI's scheme (RFC 3986 §3.1)? */
+static bool are_uris(const char *words)
+{
+	while (*words) {
+		size_t word = strcspn(words, " "), scheme = strspn(words, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+
+		if (word && (scheme == 0 || scheme + 1 >= word || words[scheme] != ':'))
+			return false;
+		words += word + (words[word] == ' ');
+	}
+	return true;
+}
+
 static bool are_addresses(const char *list)
 {
 	struct str rest = str_of(list);
@@ -105,10 +119,21 @@ static bool are_addresses(const char *list)
 	return true;
 }
 
+static const char *const uri_options[] = {
+	"contact.abuse", "contact.admin", "contact.feedback", "contact.sales", "contact.security", "contact.status", "contact.support",
+	"contact.outage",
+};
+
 int options_check(const struct config *c, char *err, size_t err_n)
 {
 	const char *url = config_str(c, "web.public_url");
 
+	for (size_t i = 0; i < ARRAY_LEN(uri_options); i++) {
+		if (are_uris(config_str(c, uri_options[i])))
+			continue;
+		snprintf(err, err_n, "%s holds URIs such as mailto:NAME@HOST or https://HOST/, separated by spaces", uri_options[i]);
+		return -EINVAL;
+	}
 	if (!config_str(c, "server.domain")[0])
 		return refuse(err, err_n, "server.domain must not be empty");
 	if (!config_str(c, "tls.certificate")[0] != !config_str(c, "tls.key")[0])

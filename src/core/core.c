@@ -8,11 +8,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/command.h"
 #include "core/caps.h"
 #include "core/component.h"
 #include "core/delegation.h"
 #include "core/ephemeral.h"
 #include "core/feature.h"
+#include "core/report.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "core/retention.h"
@@ -89,6 +91,8 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	asks_free(c);
+	commands_free(c);
+	reports_free(c);
 	caps_free(c);
 	delegation_free(c);
 	receipts_flush(c);
@@ -96,6 +100,9 @@ void core_free(struct core *c)
 	retention_free(c);
 	timer_cancel(&c->shard->loop, &c->tick);
 	users_free(c);
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->on_stop)
+			(*f)->on_stop(c);
 	ids_fini(&c->sessions);
 	buf_free(&c->scratch);
 	free(c);

@@ -19,6 +19,8 @@ struct service {
 	void (*shutdown)(struct core *c);
 };
 
+struct command_stage;
+
 struct spec {
 	const char *number, *version;
 };
@@ -59,6 +61,7 @@ struct feature {
 	/* An IQ before authentication (registration). Returns true when it is this feature's: it answers through u. */
 	bool (*unauth_iq)(struct core *c, struct xml *iq, const struct unauth *u);
 	void (*on_start)(struct core *c); /* in each shard */
+	void (*on_stop)(struct core *c);  /* the shard ends: frees its slot; users are gone already */
 	/* A session's presence became available for the first time (RFC 6121 §4.2): offline messages, pending requests. */
 	void (*on_available)(struct session *s);
 	/* A session ends or its presence became unavailable. */
@@ -85,16 +88,21 @@ struct feature {
 	bool (*disco_items)(struct iq *iq, struct xml *query);
 	/* Items of a host beside the services. */
 	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
+	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };
 
-/* An ad-hoc command with one step (XEP-0050): run answers through iq_result with command_result. */
+/* An ad-hoc command (XEP-0050, core/command.h). */
 struct command {
 	const char *node, *name;
 	uint8_t targets; /* enum iq_target */
 	bool admin_only;
-	void (*run)(struct iq *iq, struct xml *form /* submitted or NULL */);
+	/* Answers through command_done or iq_error. form: all that the stages were told, checked; without stages what was submitted, or NULL. */
+	void (*run)(struct iq *iq, struct xml *form);
+	const struct command_stage *stages; /* forms to fill in before, ends with fields NULL; NULL: runs at once */
+	const char *form_type;		     /* FORM_TYPE of the stages' forms */
 };
 
 

@@ -29,5 +29,7 @@ void subscription_out(struct user *u, struct stanza *st);
 void subscription_in(struct user *u, struct stanza *st);
 /* Requests that wait for the user's answer, to a session that just became available (RFC 6121 §3.1.3). */
 void subscription_pending(struct session *s);
+/* The account goes: its contacts learn that all subscriptions are over (XEP-0077 §3.2). */
+void subscription_leave_all(struct user *u);
 
 #endif

@@ -36,7 +36,7 @@ struct session *session_bind(struct user *u, struct str wanted, const struct ses
 	old = user_resource(u, wanted);
 	if (old)
 		session_kick(old, "conflict", "Signed in again with the same resource.");
-	if (u->sessions_n >= SESSIONS_PER_USER_MAX)
+	if (u->sessions_n >= SESSIONS_PER_USER_MAX || u->disabled)
 		return NULL;
 	s = mem_zalloc(sizeof(*s));
 	s->core = c;

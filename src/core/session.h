@@ -26,6 +26,7 @@ struct session_ops {
 	void (*close)(struct session *s, const char *stream_error, const char *text);
 	size_t (*pending)(struct session *s); /* bytes that the client has not read yet; NULL: not known */
 	void (*pause)(struct session *s, bool on); /* backpressure on what the client sends */
+	struct str (*peer)(struct session *s);	    /* the client's network address; NULL: not known */
 };
 
 /* A stanza that the client has not acknowledged: head bytes follow the struct, the tail is shared. */

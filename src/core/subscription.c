@@ -251,3 +251,23 @@ void subscription_pending(struct session *s)
 		stanza_fini(&st);
 	}
 }
+
+void subscription_leave_all(struct user *u)
+{
+	struct str key;
+	uint32_t pos = 0;
+	void *value;
+
+	while (map_next(&u->roster, &pos, &key, &value)) {
+		struct contact *c = value;
+		struct stanza st;
+
+		for (int i = 0; i < 2; i++) {
+			stanza_new(core_arena(u->core), ST_PRESENCE, i ? PRES_UNSUBSCRIBED : PRES_UNSUBSCRIBE, &st);
+			st.from = u->jid;
+			st.to = c->jid;
+			router_route(u->core, &st);
+			stanza_fini(&st);
+		}
+	}
+}

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "account/state.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/feature.h"
@@ -124,6 +126,17 @@ static void loaded(struct user *u)
 		make_idle(u);
 }
 
+static void load_account(struct user *u, struct str value)
+{
+	struct account_state st;
+
+	if (account_state_decode(value, &st))
+		return;
+	u->admin = st.admin;
+	u->disabled = st.disabled;
+	u->created_ms = st.created_ms;
+}
+
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct load *l = arg;
@@ -135,7 +148,7 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 		else if (!l->feature && n == 0)
 			u->state = USER_ABSENT;
 		else if (!l->feature)
-			account_item_admin(v->value, &u->admin);
+			load_account(u, v->value);
 		for (size_t i = 0; l->feature && i < n && u->state == USER_LOADING; i++)
 			l->feature->user_item(u, v[i].key, v[i].value);
 		if (--u->loads == 0)
@@ -284,6 +297,7 @@ void user_gone(struct env *env, struct str bare)
 
 void user_session_added(struct user *u, struct session *s)
 {
+	u->login_ms = clock_wall_ms();
 	list_push(&u->sessions, &s->in_user);
 	u->sessions_n++;
 	list_del(&u->idle);

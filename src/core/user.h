@@ -18,6 +18,8 @@ struct user {
 	uint32_t offline_n;	/* messages kept for the next sign-in */
 	bool leaving;		/* the account is being removed: treated as absent, nothing is written */
 	bool admin;		/* administrator of the server */
+	bool disabled;		/* may not sign in */
+	uint64_t created_ms, login_ms; /* wall clock; login 0: not known */
 	uint8_t loads;		/* store answers still to come */
 	struct list sessions;	/* struct session, bound order */
 	uint16_t sessions_n;

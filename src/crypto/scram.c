@@ -186,7 +186,7 @@ enum scram_status scram_server_challenge(struct scram_server *s, struct arena *a
 
 	must(s->step == STEP_CHALLENGE && keys->alg == s->alg && nonce.n);
 	s->keys = *keys;
-	salt = base64_encode(a, (struct str){ (const char *)keys->salt, sizeof(keys->salt) });
+	salt = base64_encode(a, scram_salt(keys));
 	buf_str(&s->nonce, nonce);
 	first = arena_printf(a, "r=%.*s,s=%.*s,i=%u", STR_ARG(buf_view(&s->nonce)), STR_ARG(salt), keys->iterations);
 	if (advertised.p) {

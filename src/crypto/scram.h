@@ -14,7 +14,8 @@
 #include "crypto/hash.h"
 
 enum {
-	SCRAM_SALT_BYTES = 16,
+	SCRAM_SALT_BYTES = 16,	  /* of keys that are made here */
+	SCRAM_SALT_MAX = 64,	  /* of keys that another server made */
 	SCRAM_MESSAGE_MAX = 4096, /* bytes of a client's message */
 	SCRAM_NONCE_MAX = 512,	  /* bytes of the client's nonce */
 	SCRAM_NONCE_BYTES = 18,	  /* random bytes for ours */
@@ -24,13 +25,21 @@ enum {
 struct scram_keys {
 	enum hash_alg alg;
 	uint32_t iterations;
-	uint8_t salt[SCRAM_SALT_BYTES];
+	uint8_t salt_n; /* bytes of salt; 0: SCRAM_SALT_BYTES */
+	uint8_t salt[SCRAM_SALT_MAX];
 	uint8_t stored_key[HASH_MAX], server_key[HASH_MAX]; /* hash_size(alg) bytes used, the rest zero */
 };
 
+static inline struct str scram_salt(const struct scram_keys *k)
+{
+	return (struct str){ (const char *)k->salt, k->salt_n ? k->salt_n : SCRAM_SALT_BYTES };
+}
+
 /* Makes keys of a SASLprep'ed password with a fresh salt. Slow: call it in the pool. */
 void scram_keys_derive(enum hash_alg alg, uint32_t iterations, struct str password, struct scram_keys *out);
-/* The same with a given salt. */
+/* The same with hash, iterations and salt of other keys. */
+void scram_keys_derive_like(const struct scram_keys *like, struct str password, struct scram_keys *out);
+/* The same with a given salt of SCRAM_SALT_BYTES. */
 void scram_keys_derive_with(enum hash_alg alg, uint32_t iterations, struct str password, const uint8_t *salt, struct scram_keys *out);
 /* The same from SaltedPassword (RFC 5802 §3), hash_size(alg) bytes, which a client sent (XEP-0480). Fast. */
 void scram_keys_of_salted(enum hash_alg alg, uint32_t iterations, const uint8_t *salt, const uint8_t *salted, struct scram_keys *out);

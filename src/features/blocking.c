@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* XEP-0191 1.3 Blocking Command. Store: kind "block", key = JID. core/user.h answers user_blocks for presence and IQ. */
+/* XEP-0191 1.3 Blocking Command, with XEP-0377 0.4.1 reports. Store: kind "block", key = JID. core/user.h answers user_blocks for presence and IQ. */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "core/feature.h"
 #include "core/presence.h"
+#include "core/report.h"
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
 
@@ -115,6 +116,40 @@ static void commit(struct iq *iq, struct store_batch *b)
 	}
 }
 
+/* XEP-0377: are the reports good ones? Answers the error otherwise. */
+static bool reports_ok(struct iq *iq)
+{
+	const char *why;
+
+	xml_each(item, iq->el) {
+		struct xml *report = xml_child(item, "report", NS_REPORTING);
+
+		if (!report)
+			continue;
+		if (xml_next_same(report) || report_check(core_arena(iq->core), report, &why)) {
+			iq_error(iq, ERR_BAD_REQUEST, xml_next_same(report) ? "One report for each address." : why);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Files the reports, and takes them off the items: the account's other clients hear only of the block. */
+static void file_reports(struct iq *iq, const struct jid *v)
+{
+	int i = 0;
+
+	xml_each(item, iq->el) {
+		struct xml *report = xml_child(item, "report", NS_REPORTING);
+
+		if (report) {
+			report_file(iq->core, iq->user->jid, v[i], report);
+			xml_detach(report);
+		}
+		i++;
+	}
+}
+
 static void block(struct iq *iq)
 {
 	struct user *u = iq->user;
@@ -122,7 +157,7 @@ static void block(struct iq *iq)
 	struct jid *v;
 	int n = items(iq, &v);
 
-	if (n < 0)
+	if (n < 0 || !reports_ok(iq))
 		return;
 	if (n == 0) {
 		iq_error(iq, ERR_BAD_REQUEST, "Nothing to block is named.");
@@ -138,6 +173,7 @@ static void block(struct iq *iq)
 		tell_contact(u, v[i], true); /* before it holds: nothing passes afterwards */
 		remember(u, v[i].full);
 	}
+	file_reports(iq, v);
 	stanza_touched(iq->st);
 	commit(iq, b);
 }
@@ -239,8 +275,8 @@ static void forbidden(struct iq *iq)
 	iq_error(iq, ERR_FORBIDDEN, NULL);
 }
 
-static const struct spec specs[] = { { "XEP-0191", "1.3" }, { NULL, NULL } };
-static const char *const disco[] = { NS_BLOCKING, NULL };
+static const struct spec specs[] = { { "XEP-0191", "1.3" }, { "XEP-0377", "0.4.1" }, { NULL, NULL } };
+static const char *const disco_server[] = { NS_BLOCKING, NS_REPORTING, NULL };
 static const struct iq_route routes[] = {
 	{ NS_BLOCKING, "blocklist", IQ_ROUTE_GET, TO_SELF, list },
 	{ NS_BLOCKING, "block", IQ_ROUTE_SET, TO_SELF, block },
@@ -252,8 +288,8 @@ static const struct iq_route routes[] = {
 const struct feature feature_blocking = {
 	.name = "blocking",
 	.specs = specs,
-	.disco_server = disco,
-	.disco_account = disco,
+	.disco_server = disco_server,
+	.disco_account = disco_server,
 	.iq = routes,
 	.send = { [SEND_BLOCK] = send_blocked },
 	.deliver = { [DELIVER_BLOCK] = deliver_blocked },

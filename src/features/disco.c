@@ -2,12 +2,12 @@
 /* XEP-0030 2.5.0 service discovery of the server and of accounts; XEP-0115 1.6.0 capabilities of the server in its stream features. */
 #include <stdlib.h>
 
+#include "core/caps.h"
 #include "core/command.h"
 #include "core/delegation.h"
 #include "core/feature.h"
 #include "core/roster.h"
-#include "crypto/hash.h"
-#include "base/base64.h"
+#include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
 enum { DISCO_MAX = 200 };
@@ -55,23 +55,26 @@ static void add_features(struct arena *a, struct xml *q, const char **v, size_t 
 		xml_set(a, xml_add(a, q, "feature", NULL), "var", str_of(v[i]));
 }
 
-/* XEP-0115 §5.1 over identity server/im and the features: no forms. */
+static void add_forms(struct core *c, struct xml *q)
+{
+	for (const struct feature *const *f = c->env->features; *f; f++)
+		if ((*f)->disco_forms)
+			(*f)->disco_forms(c, c->env->domain, q);
+}
+
+/* XEP-0115 §5.1 over what the domain answers. */
 static struct str server_ver(struct core *c)
 {
+	struct arena *a = core_arena(c);
+	struct xml *q = xml_new(a, "query", NS_DISCO_INFO);
 	const char *v[DISCO_MAX];
 	size_t n = collect(c, true, v);
-	struct buf s = { 0 };
-	uint8_t sha1[HASH_MAX];
 	struct str ver;
 
-	buf_puts(&s, "server/im//Anser<");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(&s, v[i]);
-		buf_putc(&s, '<');
-	}
-	hash(HASH_SHA1, buf_view(&s), sha1);
-	ver = base64_encode(core_arena(c), (struct str){ (char *)sha1, hash_size(HASH_SHA1) });
-	buf_free(&s);
+	identity(a, q, "server", "im", "Anser");
+	add_features(a, q, v, n);
+	add_forms(c, q);
+	must(!caps_verify(a, q, STR("sha-1"), &ver));
 	return ver;
 }
 
@@ -134,6 +137,8 @@ static void info(struct iq *iq)
 		account_identities(iq->core, q);
 	n = collect(iq->core, server, v);
 	add_features(a, q, v, n);
+	if (server)
+		add_forms(iq->core, q);
 	if (!node.n)
 		delegation_disco(iq, q);
 	iq_result(iq, q);

@@ -6,6 +6,34 @@ extern const struct feature feature_access, feature_archive, feature_blocking, f
 	feature_component, feature_csi, feature_disco, feature_ephemeral, feature_inbox, feature_invite, feature_messaging,
 	feature_muc, feature_ping, feature_pubsub, feature_push, feature_register, feature_retention, feature_retract,
 	feature_roster, feature_second_factor, feature_session_legacy, feature_small, feature_upload;
+extern const struct feature feature_access;
+extern const struct feature feature_admin;
+extern const struct feature feature_archive;
+extern const struct feature feature_blocking;
+extern const struct feature feature_carbons;
+extern const struct feature feature_commands;
+extern const struct feature feature_component;
+extern const struct feature feature_contact;
+extern const struct feature feature_csi;
+extern const struct feature feature_disco;
+extern const struct feature feature_ephemeral;
+extern const struct feature feature_extdisco;
+extern const struct feature feature_inbox;
+extern const struct feature feature_invite;
+extern const struct feature feature_messaging;
+extern const struct feature feature_muc;
+extern const struct feature feature_ping;
+extern const struct feature feature_pubsub;
+extern const struct feature feature_push;
+extern const struct feature feature_register;
+extern const struct feature feature_reports;
+extern const struct feature feature_retention;
+extern const struct feature feature_retract;
+extern const struct feature feature_roster;
+extern const struct feature feature_second_factor;
+extern const struct feature feature_session_legacy;
+extern const struct feature feature_small;
+extern const struct feature feature_upload;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -23,6 +51,10 @@ const struct feature *const features[] = {
 	&feature_small,
 	&feature_pubsub,
 	&feature_commands,
+	&feature_admin,
+	&feature_reports,
+	&feature_contact,
+	&feature_extdisco,
 	&feature_invite,
 	&feature_register,
 	&feature_access,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/feature.h"
+#include "core/presence.h"
 #include "core/roster.h"
 #include "core/user.h"
 #include "proto/xmpp/ns.h"
@@ -257,27 +258,6 @@ static void on_removed(struct shard *s, void *arg, int status)
 	iq_held_free(h);
 }
 
-/* Contacts learn that their subscriptions are over (XEP-0077 §3.2). */
-static void leave_contacts(struct user *u)
-{
-	struct str key;
-	uint32_t pos = 0;
-	void *value;
-
-	while (map_next(&u->roster, &pos, &key, &value)) {
-		struct contact *c = value;
-		struct stanza st;
-
-		for (int i = 0; i < 2; i++) {
-			stanza_new(core_arena(u->core), ST_PRESENCE, i ? PRES_UNSUBSCRIBED : PRES_UNSUBSCRIBE, &st);
-			st.from = u->jid;
-			st.to = c->jid;
-			router_route(u->core, &st);
-			stanza_fini(&st);
-		}
-	}
-}
-
 static void cancel(struct iq *iq)
 {
 	struct core *c = iq->core;
@@ -285,7 +265,7 @@ static void cancel(struct iq *iq)
 	struct iq_held *h = iq_hold(iq, NULL);
 
 	u->leaving = true;
-	leave_contacts(u);
+	subscription_leave_all(u);
 	if (account_delete(core_host(c, jid_domain(u->jid))->accounts, c->shard, jid_node(u->jid), on_removed, h)) {
 		u->leaving = false;
 		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);

@@ -90,6 +90,8 @@ static void save(struct user *u)
 	b = store_batch_new();
 	store_put(b, u->jid.full, STR("last"), STR_NONE, str_of(ms));
 	store_put(b, u->jid.full, STR("last"), STR("status"), u->last_status);
+	snprintf(ms, sizeof(ms), "%llu", (unsigned long long)u->login_ms);
+	store_put(b, u->jid.full, STR("last"), STR("login"), str_of(ms));
 	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
 }
 
@@ -97,6 +99,8 @@ static void load(struct user *u, struct str key, struct str value)
 {
 	if (key.n == 0)
 		str_u64(value, UINT64_MAX, &u->last_ms);
+	else if (str_is(key, "login"))
+		str_u64(value, UINT64_MAX, &u->login_ms);
 	else if (!u->last_status.p)
 		u->last_status = (struct str){ str_dup(value), value.n };
 }

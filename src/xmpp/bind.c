@@ -59,8 +59,15 @@ static size_t ops_pending(struct session *s)
 	return st->conn ? conn_out_pending(st->conn) : 0;
 }
 
+static struct str ops_peer(struct session *s)
+{
+	struct stream *st = s->link;
+
+	return st->conn ? conn_peer(st->conn) : STR_NONE;
+}
+
 const struct session_ops stream_session_ops = {
-	.send = ops_send, .close = ops_close, .pending = ops_pending, .pause = ops_pause,
+	.send = ops_send, .close = ops_close, .pending = ops_pending, .pause = ops_pause, .peer = ops_peer,
 };
 
 static void bound(struct stream *st, struct session *s)

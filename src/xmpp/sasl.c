@@ -10,6 +10,7 @@
 #include "account/apppass.h"
 #include "account/client.h"
 #include "account/fast.h"
+#include "account/state.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -104,13 +105,36 @@ static void in_users_shard(struct stream *st)
 	st->auth->profile->success(st, additional);
 }
 
+static void enter(struct stream *st)
+{
+	st->node = st->auth->name;
+	st->auth->name = NULL;
+	stream_authenticated(st, in_users_shard);
+}
+
+static void on_state(struct shard *s, void *arg, int status)
+{
+	struct stream *st = arg;
+
+	(void)s;
+	if (!stream_woken(st))
+		return;
+	if (status == -EACCES)
+		sasl_fail(st, "account-disabled", NULL); /* RFC 6120 §6.5.1; told only to who proved the password */
+	else if (status)
+		sasl_fail(st, status == -ENOENT ? "not-authorized" : "temporary-auth-failure", NULL);
+	else
+		enter(st);
+	stream_proceed(st);
+}
+
 void sasl_finish(struct stream *st)
 {
-	struct auth *a = st->auth;
-
-	st->node = a->name;
-	a->name = NULL;
-	stream_authenticated(st, in_users_shard);
+	stream_wait(st);
+	if (account_may_enter(st->host->accounts, st->core->shard, str_of(st->auth->name), on_state, st)) {
+		stream_woken(st);
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
+	}
 }
 
 /* RFC 6120's profile knows no tasks: where one is due, only an application password opens the account. */

@@ -205,7 +205,7 @@ static void salt_next(struct stream *st, struct xml *el)
 	(void)el;
 	signin_salt(st->host->accounts, str_of(a->name), a->task->alg, &keys);
 	xml_setf(ar, salt, "iterations", "%u", keys.iterations);
-	xml_text(ar, salt, base64_encode(ar, (struct str){ (const char *)keys.salt, sizeof(keys.salt) }));
+	xml_text(ar, salt, base64_encode(ar, scram_salt(&keys)));
 	say(st, salt);
 }
 
