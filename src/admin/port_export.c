@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/stanza.h"
 
@@ -25,6 +26,7 @@ struct export {
 	struct str node, owner;
 	struct buf out;
 	char *after; /* of this page, then of the next; NULL: from the start */
+	char *open;  /* the node whose <items/> stands open; NULL: none */
 };
 
 /* A part that is all items of one kind: `open` before the first, `close` behind the last, nothing when there are none. */
@@ -39,6 +41,7 @@ static void export_free(struct export *ex)
 {
 	buf_free(&ex->out);
 	free(ex->after);
+	free(ex->open);
 	free((void *)ex->node.p);
 	free((void *)ex->owner.p);
 	free(ex);
@@ -131,6 +134,169 @@ static bool write_offline(struct export *ex, struct arena *a, const struct store
 	stanza_write(&ex->out, &st, NS_CLIENT);
 	stanza_fini(&st);
 	return true;
+}
+
+/* A form without the fields that say nothing. */
+static struct xml *drop_empty(struct arena *a, struct xml *form)
+{
+	struct xml *next;
+
+	for (struct xml *f = xml_child(form, "field", NULL); f; f = next) {
+		next = xml_next_same(f);
+		if (!xml_child_text(a, f, "value", NULL).n)
+			xml_detach(f);
+	}
+	return form;
+}
+
+/* Rows of nodes: their settings, then (key NODE LF A jid, NODE LF S jid) their people, an element for each row. */
+static bool write_node(struct export *ex, struct arena *a, const struct store_item *item)
+{
+	struct str rest, node = str_cut(item->key, '\n', &rest);
+	struct xml *out, *el, *in;
+	bool member = rest.n && rest.p[0] == 'A';
+
+	if (!node.n || (rest.n && !member && !str_starts(item->value, STR("2 "))))
+		return false;
+	out = xml_new(a, rest.n ? member ? "affiliations" : "subscriptions" : "configure", NS_PUBSUB_OWNER);
+	xml_set(a, out, "node", node);
+	if (!rest.n) {
+		if (!xml_parse(a, arena_str(a, item->value), &in) && (el = form_find(in, NULL, NULL)))
+			xml_append(out, drop_empty(a, xml_copy(a, el)));
+	} else {
+		el = xml_add(a, out, member ? "affiliation" : "subscription", NULL);
+		xml_set(a, el, "jid", (struct str){ rest.p + 1, rest.n - 1 });
+		xml_set(a, el, member ? "affiliation" : "subscription", member ? item->value : STR("subscribed"));
+	}
+	xml_write(&ex->out, out, STR(NS_PUBSUB_OWNER));
+	return true;
+}
+
+/* ---- items of personal eventing: in order of publication, as far as one page goes ---- */
+
+struct node_item {
+	struct str node, id, payload;
+	uint64_t seq;
+	bool big;
+};
+
+static bool read_item(const struct store_item *row, struct node_item *out)
+{
+	const unsigned char *p = (const unsigned char *)row->value.p;
+	size_t size, publisher;
+
+	*out = (struct node_item){ 0 };
+	out->node = str_cut(row->key, '\n', &out->id);
+	if (row->value.n < PORT_ITEM_HEAD || !out->id.n)
+		return false;
+	for (int i = 0; i < 8; i++)
+		out->seq = out->seq << 8 | p[i];
+	size = (size_t)p[8] << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
+	publisher = (size_t)p[12] << 8 | p[13];
+	out->big = size > PORT_ITEM_INLINE;
+	if (row->value.n < PORT_ITEM_HEAD + publisher)
+		return false;
+	out->payload = (struct str){ row->value.p + PORT_ITEM_HEAD + publisher, row->value.n - PORT_ITEM_HEAD - publisher };
+	return true;
+}
+
+static void write_item(struct export *ex, const struct node_item *it)
+{
+	if (!ex->open || !str_is(it->node, ex->open)) {
+		if (ex->open)
+			buf_puts(&ex->out, "</items>");
+		free(ex->open);
+		ex->open = str_dup(it->node);
+		buf_puts(&ex->out, "<items node='");
+		xml_escape(&ex->out, it->node);
+		buf_puts(&ex->out, "'>");
+	}
+	buf_puts(&ex->out, "<item id='");
+	xml_escape(&ex->out, it->id);
+	buf_puts(&ex->out, "'>");
+	buf_str(&ex->out, it->payload);
+	buf_puts(&ex->out, "</item>");
+}
+
+static int by_publication(const void *x, const void *y)
+{
+	const struct node_item *a = x, *b = y;
+	int d = str_cmp(a->node, b->node);
+
+	if (d)
+		return d;
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* A large payload is a row of its own: a page of its own, too. */
+static void on_data(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct export *ex = arg;
+	struct node_item it = { 0 };
+
+	(void)s;
+	if (status) {
+		fail_export(ex, status);
+		return;
+	}
+	if (n) {
+		it.node = str_cut(v->key, '\n', &it.id);
+		it.payload = v->value;
+		write_item(ex, &it);
+	}
+	answer(ex, ex->part);
+}
+
+static void on_node_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct export *ex = arg;
+	struct node_item *all = arena_alloc(shard_arena(s), (n + 1) * sizeof(*all));
+	bool first = !ex->after, big = false;
+	size_t i = 0, kept = 0, bytes = 0;
+
+	if (status) {
+		fail_export(ex, status);
+		return;
+	}
+	if (first && n)
+		buf_puts(&ex->out, "<pubsub xmlns='" NS_PUBSUB "'>");
+	else if (ex->after) /* as the page before left it */
+		ex->open = strndup(ex->after, strcspn(ex->after, "\n"));
+	for (; i < n && bytes < PORT_PAGE_BYTES && !big; i++) {
+		bool good = read_item(&v[i], &all[kept]);
+
+		if (good && all[kept].big && i)
+			break; /* the next page begins with it */
+		big = good && all[kept].big;
+		bytes += v[i].value.n;
+		kept += good && !big;
+	}
+	qsort(all, kept, sizeof(*all), by_publication);
+	for (size_t k = 0; k < kept; k++)
+		write_item(ex, &all[k]);
+	if (i == 0) { /* the end */
+		if (!first)
+			buf_puts(&ex->out, "</items></pubsub>");
+		free(ex->after);
+		ex->after = NULL;
+		answer(ex, ex->part + 1);
+		return;
+	}
+	free(ex->after);
+	ex->after = str_dup(v[i - 1].key);
+	if (!big)
+		answer(ex, ex->part);
+	else if (store_get(ex->ac->store, s, ex->owner, STR("pubsub-data"), str_of(ex->after), on_data, ex))
+		fail_export(ex, -EBUSY);
+}
+
+static void node_items(struct export *ex, struct shard *s)
+{
+	struct store_range range = { .owner = ex->owner, .kind = STR("pubsub-item"), .limit = ITEMS_PAGE,
+		.after = ex->after ? str_of(ex->after) : STR_NONE };
+
+	if (store_list(ex->ac->store, s, &range, on_node_items, ex))
+		fail_export(ex, -EBUSY);
 }
 
 /* ---- parts that are no list of items ---- */
@@ -252,6 +418,8 @@ static const struct part parts[] = {
 	{ "vcard", "", "", write_plain, NULL },
 	{ "private", "<query xmlns='" NS_PRIVATE "'>", "</query>", write_plain, NULL },
 	{ "block", "<query xmlns='" NS_PRIVACY "'><default name='blocked'/><list name='blocked'>", "</list></query>", write_blocked, NULL },
+	{ "pubsub", "<pubsub xmlns='" NS_PUBSUB_OWNER "'>", "</pubsub>", write_node, NULL },
+	{ .run = node_items },
 	{ "offline", "<offline-messages>", "</offline-messages>", write_offline, NULL },
 	{ "mam", "", "", write_plain, NULL },
 	{ .run = archive },
