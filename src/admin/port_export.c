@@ -19,6 +19,13 @@
 
 enum { ITEMS_PAGE = 250 };
 
+struct node_item {
+	struct str key, node, id, payload; /* node and id are parts of the key */
+	uint64_t seq;
+	size_t size;
+	bool big;
+};
+
 struct export {
 	struct admin_call *call;
 	struct accounts *ac; /* of its host */
@@ -26,6 +33,8 @@ struct export {
 	struct str node, owner;
 	struct buf out;
 	char *after; /* of this page, then of the next; NULL: from the start */
+	struct node_item *items;
+	size_t items_n, items_i;
 	char *open;  /* the node whose <items/> stands open; NULL: none */
 };
 
@@ -37,8 +46,11 @@ struct part {
 	void (*run)(struct export *ex, struct shard *s); /* instead of the items */
 };
 
+static void page_free(struct export *ex);
+
 static void export_free(struct export *ex)
 {
+	page_free(ex);
 	buf_free(&ex->out);
 	free(ex->after);
 	free(ex->open);
@@ -174,16 +186,10 @@ static bool write_node(struct export *ex, struct arena *a, const struct store_it
 
 /* ---- items of personal eventing: in order of publication, as far as one page goes ---- */
 
-struct node_item {
-	struct str node, id, payload;
-	uint64_t seq;
-	bool big;
-};
-
 static bool read_item(const struct store_item *row, struct node_item *out)
 {
 	const unsigned char *p = (const unsigned char *)row->value.p;
-	size_t size, publisher;
+	size_t publisher;
 
 	*out = (struct node_item){ 0 };
 	out->node = str_cut(row->key, '\n', &out->id);
@@ -191,9 +197,9 @@ static bool read_item(const struct store_item *row, struct node_item *out)
 		return false;
 	for (int i = 0; i < 8; i++)
 		out->seq = out->seq << 8 | p[i];
-	size = (size_t)p[8] << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
+	out->size = (size_t)p[8] << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
 	publisher = (size_t)p[12] << 8 | p[13];
-	out->big = size > PORT_ITEM_INLINE;
+	out->big = out->size > PORT_ITEM_INLINE;
 	if (row->value.n < PORT_ITEM_HEAD + publisher)
 		return false;
 	out->payload = (struct str){ row->value.p + PORT_ITEM_HEAD + publisher, row->value.n - PORT_ITEM_HEAD - publisher };
@@ -228,66 +234,97 @@ static int by_publication(const void *x, const void *y)
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
-/* A large payload is a row of its own: a page of its own, too. */
+/* The rows of a page, copied: large payloads are rows of their own and come one after the other. */
+static void page_free(struct export *ex)
+{
+	for (size_t i = 0; i < ex->items_n; i++) {
+		free((void *)ex->items[i].key.p);
+		free((void *)ex->items[i].payload.p);
+	}
+	free(ex->items);
+	ex->items = NULL;
+	ex->items_n = 0;
+}
+
+static void write_page(struct export *ex)
+{
+	qsort(ex->items, ex->items_n, sizeof(*ex->items), by_publication);
+	for (size_t i = 0; i < ex->items_n; i++)
+		write_item(ex, &ex->items[i]);
+	answer(ex, ex->part);
+}
+
+static void fetch_large(struct export *ex, struct shard *s);
+
 static void on_data(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct export *ex = arg;
-	struct node_item it = { 0 };
+	struct node_item *it = &ex->items[ex->items_i];
 
-	(void)s;
 	if (status) {
 		fail_export(ex, status);
 		return;
 	}
-	if (n) {
-		it.node = str_cut(v->key, '\n', &it.id);
-		it.payload = v->value;
-		write_item(ex, &it);
-	}
-	answer(ex, ex->part);
+	if (n)
+		it->payload = (struct str){ str_dup(v->value), v->value.n };
+	it->big = false;
+	fetch_large(ex, s);
+}
+
+static void fetch_large(struct export *ex, struct shard *s)
+{
+	while (ex->items_i < ex->items_n && !ex->items[ex->items_i].big)
+		ex->items_i++;
+	if (ex->items_i == ex->items_n)
+		write_page(ex);
+	else if (store_get(ex->ac->store, s, ex->owner, STR("pubsub-data"), ex->items[ex->items_i].key, on_data, ex))
+		fail_export(ex, -EBUSY);
+}
+
+static void keep_item(struct export *ex, const struct store_item *row, const struct node_item *it)
+{
+	struct node_item *own = &ex->items[ex->items_n++];
+
+	*own = *it;
+	own->key = (struct str){ str_dup(row->key), row->key.n };
+	own->node.p = own->key.p;
+	own->id.p = own->key.p + own->node.n + 1;
+	own->payload = it->big ? STR_NONE : (struct str){ str_dup(it->payload), it->payload.n };
 }
 
 static void on_node_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct export *ex = arg;
-	struct node_item *all = arena_alloc(shard_arena(s), (n + 1) * sizeof(*all));
-	bool first = !ex->after, big = false;
-	size_t i = 0, kept = 0, bytes = 0;
+	size_t i = 0, bytes = 0;
 
 	if (status) {
 		fail_export(ex, status);
 		return;
 	}
-	if (first && n)
+	if (!ex->after && n)
 		buf_puts(&ex->out, "<pubsub xmlns='" NS_PUBSUB "'>");
 	else if (ex->after) /* as the page before left it */
 		ex->open = strndup(ex->after, strcspn(ex->after, "\n"));
-	for (; i < n && bytes < PORT_PAGE_BYTES && !big; i++) {
-		bool good = read_item(&v[i], &all[kept]);
-
-		if (good && all[kept].big && i)
-			break; /* the next page begins with it */
-		big = good && all[kept].big;
-		bytes += v[i].value.n;
-		kept += good && !big;
-	}
-	qsort(all, kept, sizeof(*all), by_publication);
-	for (size_t k = 0; k < kept; k++)
-		write_item(ex, &all[k]);
-	if (i == 0) { /* the end */
-		if (!first)
+	if (!n) {
+		if (ex->after)
 			buf_puts(&ex->out, "</items></pubsub>");
 		free(ex->after);
 		ex->after = NULL;
 		answer(ex, ex->part + 1);
 		return;
 	}
+	ex->items = mem_zalloc(n * sizeof(*ex->items));
+	for (; i < n && bytes < PORT_PAGE_BYTES; i++) {
+		struct node_item it;
+
+		if (!read_item(&v[i], &it))
+			continue;
+		bytes += it.size;
+		keep_item(ex, &v[i], &it);
+	}
 	free(ex->after);
 	ex->after = str_dup(v[i - 1].key);
-	if (!big)
-		answer(ex, ex->part);
-	else if (store_get(ex->ac->store, s, ex->owner, STR("pubsub-data"), str_of(ex->after), on_data, ex))
-		fail_export(ex, -EBUSY);
+	fetch_large(ex, s);
 }
 
 static void node_items(struct export *ex, struct shard *s)
