@@ -8,7 +8,7 @@
 
 #include "account/account.h"
 
-enum { HOSTS_MAX = 100, HOSTS_TEXT_MAX = 8192 /* bytes of the stored list */ };
+enum { HOSTS_MAX = 100, HOSTS_TEXT_MAX = 32768 /* bytes of the stored list */ };
 
 struct host {
 	struct str domain;  /* normalised, = accounts->domain */

@@ -180,6 +180,17 @@ static void take_domain(struct shard *s, struct run *r, struct str own, struct s
 		finish(r, -EBUSY);
 }
 
+/* Its accounts are kept as those of a further host. */
+static bool is_further_host(const struct accounts_start *st, struct str domain)
+{
+	struct str rest = str_of(st->hosts_out);
+
+	while (rest.n)
+		if (str_eq(str_cut(rest, ',', &rest), domain))
+			return true;
+	return false;
+}
+
 static void on_server_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct run *r = arg;
@@ -202,6 +213,12 @@ static void on_server_items(struct shard *s, void *arg, int status, const struct
 		} else if (str_is(v[i].key, "hosts")) {
 			snprintf(r->st->hosts_out, sizeof(r->st->hosts_out), "%.*s", STR_ARG(v[i].value));
 		}
+	}
+	if (is_further_host(r->st, r->st->domain)) {
+		snprintf(r->err, r->err_n, "%.*s is one of the further domains (hosts) of this data directory and cannot become its main one; "
+			"start without it once, or use another directory with --data", STR_ARG(r->st->domain));
+		finish(r, -EEXIST);
+		return;
 	}
 	r->batch = store_batch_new();
 	if (!secret) {

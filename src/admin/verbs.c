@@ -301,6 +301,14 @@ int verb_invite(const struct cli *c)
 	return CLI_OK;
 }
 
+static void print_list(const char *key, const json_t *list)
+{
+	printf("%s:", key);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		printf("%s %s", i ? "," : "", json_string_value(json_array_get(list, i)));
+	putchar('\n');
+}
+
 int verb_status(const struct cli *c)
 {
 	const char *key;
@@ -318,6 +326,8 @@ int verb_status(const struct cli *c)
 				printf("%s: %s\n", key, json_string_value(value));
 			else if (json_is_integer(value))
 				printf("%s: %lld\n", key, (long long)json_integer_value(value));
+			else if (json_is_array(value))
+				print_list(key, value);
 		}
 		printf("server: %s\n", json_is_true(json_object_get(answer, "serving")) ? "running" : "stopped");
 	}

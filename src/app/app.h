@@ -11,6 +11,7 @@
 
 enum { APP_PATH_MAX = 4096, APP_URL_MAX = 512 };
 
+struct federation;
 struct wiring; /* what wiring.c keeps for itself */
 
 struct app {
@@ -25,6 +26,7 @@ struct app {
 	struct hosts hosts;
 	struct tls_ctx *tls;
 	struct components *components;
+	struct federation *federation; /* NULL: other servers are not reached */
 	struct listener *c2s, *c2s_tls, *https, *component; /* bound, not yet accepting; NULL: off */
 	struct admin admin;			/* wiring fills admin.hooks */
 	struct wiring *wiring;

@@ -9,6 +9,7 @@
 
 #include "features/features.h"
 #include "loop/shard.h"
+#include "xmpp/s2s.h"
 
 enum { OPTION_TABLES_MAX = 100 };
 
@@ -27,7 +28,8 @@ const struct option app_options[] = {
 	{ "listen.component", OPT_STRING, "", 0, 0, NULL,
 		"ADDRESS:PORT for components (XEP-0114), without TLS: keep it on this machine, as 127.0.0.1:5347; empty is off." },
 	{ "listen.s2s", OPT_STRING, "", 0, 0, NULL,
-		"ADDRESS:PORT for other servers. Federation is not in this release: nothing listens there yet." },
+		"ADDRESS:PORT for other servers (usually *:5269); empty: no federation, in neither direction." },
+	{ "listen.s2s_tls", OPT_STRING, "", 0, 0, NULL, "ADDRESS:PORT for other servers with direct TLS (usually *:5270)." },
 	{ "tls.certificate", OPT_STRING, "", 0, 0, NULL,
 		"PEM file with the certificate chain; empty makes a self-signed one in the data directory." },
 	{ "tls.key", OPT_STRING, "", 0, 0, NULL, "PEM file with the private key of tls.certificate." },
@@ -68,8 +70,8 @@ const struct option app_options[] = {
 
 struct config *options_new(void)
 {
-	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options };
-	size_t n = 1;
+	const struct option *tables[OPTION_TABLES_MAX + 1] = { app_options, s2s_options };
+	size_t n = 2;
 
 	for (const struct feature *const *f = features; *f; f++) {
 		if (!(*f)->options)

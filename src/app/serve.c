@@ -10,6 +10,7 @@
 
 #include "account/start.h"
 #include "admin/socket.h"
+#include "app/federation.h"
 #include "app/hosting.h"
 #include "app/notify.h"
 #include "app/options.h"
@@ -126,6 +127,8 @@ static int open_listeners(struct server *sv)
 		status = open_listener(sv, "listen.https", &app->https);
 	if (!status)
 		status = open_listener(sv, "listen.component", &app->component);
+	if (!status)
+		status = federation_open(app, sv->err, sizeof(sv->err));
 	return status;
 }
 
@@ -207,6 +210,7 @@ static void close_all(struct server *sv)
 	listener_free(app->c2s_tls);
 	listener_free(app->https);
 	listener_free(app->component);
+	federation_free(app);
 	pool_free(app->pool);
 	store_close(app->store); /* its last answers go to the shards, which throw them away */
 	shards_fini(&app->shards);
@@ -248,13 +252,13 @@ static void greet(struct server *sv)
 	greet_address(&out, app->config, "listen.c2s_tls", app->c2s_tls);
 	greet_address(&out, app->config, "listen.https", app->https);
 	greet_address(&out, app->config, "listen.component", app->component);
+	greet_address(&out, app->config, "listen.s2s", federation_listener(app, false));
+	greet_address(&out, app->config, "listen.s2s_tls", federation_listener(app, true));
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	fflush(stdout);
 	buf_free(&out);
 	memset(sv->start.code, 0, sizeof(sv->start.code));
-	if (config_str(app->config, "listen.s2s")[0])
-		log_warning("federation.absent", "option=listen.s2s next=\"this release does not reach other servers; nothing listens there\"");
 	log_info("server.ready", "version=%s domain=%.*s shards=%d", ANSER_VERSION, STR_ARG(app->accounts.domain), app->shards.n);
 	notify("READY=1");
 }
@@ -263,7 +267,8 @@ static void greet(struct server *sv)
 
 static void warn_unchanged(const struct config *old, const struct config *new)
 {
-	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "store.backend", "web.public_url",
+	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "listen.s2s", "listen.s2s_tls",
+		"s2s.nameserver", "s2s.dnssec", "s2s.connections_per_address", "store.backend", "web.public_url",
 		"components.secrets", "components.privileges", "components.delegations" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
@@ -284,6 +289,8 @@ static void reload(struct server *sv)
 		status = config_set(c, "server.domain", sv->start.domain_out, sv->err, sizeof(sv->err));
 	if (!status)
 		status = hosting_certificates(c, app->data_dir, &tls, sv->err, sizeof(sv->err));
+	if (!status)
+		status = federation_reload(app, c, tls, sv->err, sizeof(sv->err));
 	if (status) {
 		log_error("config.reload", "error=\"%s\" next=\"the old configuration stays\"", sv->err);
 		tls_ctx_unref(tls);

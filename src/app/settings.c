@@ -65,10 +65,23 @@ static int check_hosts(const struct config *c, char *err, size_t err_n)
 
 static int check_components(const struct config *c, char *err, size_t err_n)
 {
+	struct str names[HOSTS_MAX + 1];
 	struct components *cs = NULL;
-	int status = components_new(c, &cs, err, err_n);
+	struct arena a;
+	int status = components_new(c, &cs, err, err_n), n;
 
+	arena_init(&a);
+	n = hosting_list(c, &a, names, err, err_n);
+	for (int i = 0; !status && i < cs->n; i++) {
+		for (int k = 0; k < n; k++) {
+			if (!str_eq(cs->v[i]->name, names[k]))
+				continue;
+			snprintf(err, err_n, "hosts: \"%.*s\" is a component", STR_ARG(names[k]));
+			status = -EINVAL;
+		}
+	}
 	components_free(cs);
+	arena_fini(&a);
 	return status;
 }
 

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/federation.h"
 #include "app/hosting.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -70,7 +72,9 @@ static void on_front_tls(struct conn *c)
 	bool https_port = conn_owner(c) != NULL;
 	enum conn_alpn alpn = conn_tls_alpn(c);
 
-	if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
+	if (alpn == ALPN_XMPP_SERVER)
+		conn_abort(c); /* other servers have a port of their own, where they show certificates */
+	else if (alpn == ALPN_HTTP11 || (alpn == ALPN_NONE && https_port))
 		http_serve(conn_shard(c), c);
 	else
 		c2s_accept(conn_shard(c), c, true, current_tls);
@@ -123,6 +127,7 @@ static void on_shard_start(struct shard *s)
 	serve(app->c2s_tls, s, on_direct_tls, NULL);
 	serve(app->https, s, on_direct_tls, app);
 	serve(app->component, s, on_component, NULL);
+	federation_serve(app, s);
 }
 
 static void on_kick(void *arg, struct str bare)
@@ -199,6 +204,8 @@ int wiring_start(struct app *app)
 	env->features = features;
 	env->fetcher = fetcher_new(&(struct fetch_config){ .allow_private = config_bool(app->config, "fetch.allow_private"),
 		.ca_file = config_str(app->config, "fetch.ca") });
+	env->run = clock_wall_ms();
+	federation_prepare(app, env);
 	http_fill(app, app->config);
 	atomic_store(&w->tls, app->tls ? tls_ctx_ref(app->tls) : NULL);
 	app->admin.hooks = (struct admin_hooks){ .arg = env, .kick = on_kick, .created = on_created };
@@ -254,6 +261,7 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->c2s_tls, s);
 	listener_stop(app->https, s);
 	listener_stop(app->component, s);
+	federation_stop(app, s);
 	core_shutdown(s->core);
 	bosh_stop(s);
 	http_stop(s);
@@ -321,6 +329,7 @@ void wiring_stop(struct app *app, int max_ms)
 	fetcher_free(app->wiring->env.fetcher);
 	for (int i = 0; i < app->shards.n; i++) {
 		bosh_fini(app->shards.v[i]);
+		federation_end(app->shards.v[i]->core);
 		core_free(app->shards.v[i]->core);
 		app->shards.v[i]->core = NULL;
 	}

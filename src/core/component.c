@@ -58,22 +58,41 @@ static void away(struct component *cp, struct transit *t)
 	stanza_fini(&gone);
 }
 
+static bool is_full(struct component *cp)
+{
+	bool full = cp->ops->pending(cp->link) > COMPONENT_OUT_MAX;
+
+	if (full)
+		metric_add(M_RATE_LIMITED, 1);
+	return full;
+}
+
+static void send(struct core *c, struct component *cp, struct stanza *st)
+{
+	struct buf *head = &c->scratch;
+
+	head->n = 0;
+	stanza_write_head(head, st, NULL);
+	cp->ops->send(cp->link, buf_view(head), blob_view(stanza_tail(st)));
+	metric_add(M_STANZAS_OUT, 1);
+}
+
 void component_deliver(struct component *cp, struct transit *t)
 {
-	struct buf *head = &t->core->scratch;
-
-	if (!cp->link) {
+	if (!cp->link)
 		away(cp, t);
-	} else if (cp->ops->pending(cp->link) > COMPONENT_OUT_MAX) {
-		metric_add(M_RATE_LIMITED, 1);
+	else if (is_full(cp))
 		router_error(t->core, t->st, ERR_RESOURCE_CONSTRAINT, "The service reads too slowly; try again in a moment.");
-	} else {
-		head->n = 0;
-		stanza_write_head(head, t->st, NULL);
-		cp->ops->send(cp->link, buf_view(head), blob_view(stanza_tail(t->st)));
-		metric_add(M_STANZAS_OUT, 1);
-	}
+	else
+		send(t->core, cp, t->st);
 	transit_finish(t);
+}
+
+void component_drop_to(struct core *c, struct component *cp, struct stanza *st)
+{
+	st->to = jid_trust(cp->name);
+	if (cp->link && !is_full(cp))
+		send(c, cp, st);
 }
 
 void component_tell(struct core *c, struct component *cp, struct stanza *st)
@@ -91,6 +110,7 @@ int component_attach(struct core *c, struct component *cp, const struct componen
 		return -EEXIST;
 	cp->ops = ops;
 	cp->link = link;
+	atomic_fetch_add(&cp->epoch, 1);
 	atomic_store(&cp->live, true);
 	return 0;
 }
@@ -136,6 +156,12 @@ static void refuse(struct core *c, struct component *cp, struct stanza *st, enum
 	router_error(c, st, e, NULL);
 }
 
+/* May it send from this domain: its own and those below that nobody else serves? */
+static bool is_its_own(struct core *c, const struct component *cp, struct str domain)
+{
+	return core_component(c, domain) == cp && !core_host_of(c, domain);
+}
+
 int component_receive(struct core *c, struct component *cp, struct xml *el)
 {
 	struct stanza st = { 0 };
@@ -148,7 +174,7 @@ int component_receive(struct core *c, struct component *cp, struct xml *el)
 	if (!xml_get(el, "from").n || !xml_get(el, "to").n)
 		return -EDESTADDRREQ;
 	shape = stanza_from_xml(core_arena(c), el, &st);
-	if (shape == -EPERM || (!str_eq(jid_domain(st.from), cp->name) && !is_below(jid_domain(st.from), cp->name)))
+	if (shape == -EPERM || !is_its_own(c, cp, jid_domain(st.from)))
 		return -EACCES;
 	metric_add(M_STANZAS_IN, 1);
 	if (shape == -EINVAL) {

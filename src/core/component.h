@@ -43,6 +43,7 @@ struct component {
 	struct grant iq[COMPONENT_GRANTS_MAX], delegated[COMPONENT_GRANTS_MAX];
 	uint8_t iq_n, delegated_n;
 	atomic_bool live; /* somebody serves it */
+	atomic_uint epoch; /* counts its streams */
 	/* Of the home shard. */
 	const struct component_ops *ops;
 	void *link; /* NULL: nobody */
@@ -71,6 +72,8 @@ struct component *core_component(const struct core *c, struct str domain);
 struct component *component_of(const struct core *c, struct jid from);
 /* Hands a stanza to it, or answers in its place (service-unavailable when nobody serves it). In its home shard. */
 void component_deliver(struct component *cp, struct transit *t);
+/* Hands it something that nobody waits for: dropped when it is away or too slow, without a word to st->from. In its home shard. */
+void component_drop_to(struct core *c, struct component *cp, struct stanza *st);
 /* Sends it a copy of st, to its domain, from any shard. st->to is changed. */
 void component_tell(struct core *c, struct component *cp, struct stanza *st);
 

@@ -40,8 +40,7 @@ struct core *core_start(struct shard *s, struct env *env)
 	return c;
 }
 
-/* Malloc'ed. */
-static id_t64 *sessions_of(struct core *c, size_t *out_n)
+id_t64 *core_sessions(struct core *c, size_t *out_n)
 {
 	struct buf ids = { 0 };
 	uint32_t pos = 0;
@@ -77,7 +76,7 @@ void core_shutdown(struct core *c)
 		if ((*f)->service && (*f)->service->shutdown)
 			(*f)->service->shutdown(c);
 	/* By id: their presence makes others load, and the map of users grow. */
-	all = sessions_of(c, &n);
+	all = core_sessions(c, &n);
 	for (size_t i = 0; i < n; i++)
 		if ((s = session_get(c, all[i])))
 			session_kick(s, "system-shutdown", NULL);

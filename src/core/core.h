@@ -13,6 +13,7 @@
 struct components;
 struct feature;
 struct fetcher;
+struct transit;
 struct user;
 struct session;
 
@@ -42,6 +43,9 @@ struct env {
 	struct str web_url; /* of the main host, "https://host:8443" */
 	struct fetcher *fetcher; /* net/fetch.h; NULL: this process asks nobody */
 	const struct feature *const *features; /* NULL-terminated */
+	uint64_t run; /* another number at each start */
+	/* Takes a stanza to another domain over, in the shard that owns the domain (shard_of). NULL: other servers are not reached. */
+	void (*remote)(struct core *c, struct transit *t);
 };
 
 /* A stream of a client, signed in or not; embedded in it. */
@@ -78,6 +82,8 @@ void core_goodbye(struct core *c);
 /* Closes all sessions and all other streams with system-shutdown; in the shard's thread. */
 void core_shutdown(struct core *c);
 void core_free(struct core *c);
+/* Handles of all sessions of the shard, malloc'ed; NULL when there are none. */
+id_t64 *core_sessions(struct core *c, size_t *out_n);
 
 static inline const struct config *core_config(const struct core *c)
 {

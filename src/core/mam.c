@@ -233,11 +233,13 @@ struct pending {
 };
 
 /* <result><forwarded><delay/><message>…</message></forwarded></result></message>, without a tree of its parts. */
-static struct blob *result_tail(struct arena *a, struct str queryid, const struct archive_found *row, struct stanza *st)
+static struct blob *result_tail(struct arena *a, struct str front, struct str queryid, const struct archive_found *row,
+	struct stanza *st)
 {
 	struct buf b = { 0 };
 	struct blob *tail;
 
+	buf_str(&b, front);
 	buf_puts(&b, "<result xmlns='" NS_MAM "' ");
 	if (queryid.p) {
 		buf_puts(&b, "queryid='");
@@ -266,17 +268,27 @@ static bool is_shown(struct arena *a, const struct archive_found *row)
 	return !until || until > clock_wall_ms();
 }
 
-static void send_row(struct iq *iq, const struct mam_view *view, const struct archive_found *row)
+struct blob *mam_result(struct arena *a, struct str front, struct str queryid, const struct archive_found *row,
+	const struct mam_view *view)
 {
-	struct arena *a = core_arena(iq->core);
-	struct stanza out = { .kind = ST_MESSAGE, .type = MSG_NORMAL, .from = jid_bare(iq->st->to), .to = iq->st->from };
+	struct blob *tail;
 	struct stanza st;
 
 	if (!is_shown(a, row) || stanza_unpack(row->stanza, &st))
-		return;
+		return NULL;
 	st.extra = view && view->extra ? view->extra(a, row) : STR_NONE;
-	out.tail = result_tail(a, xml_get(iq->el, "queryid"), row, &st);
+	tail = result_tail(a, front, queryid, row, &st);
 	stanza_fini(&st);
+	return tail;
+}
+
+static void send_row(struct iq *iq, const struct mam_view *view, const struct archive_found *row)
+{
+	struct stanza out = { .kind = ST_MESSAGE, .type = MSG_NORMAL, .from = jid_bare(iq->st->to), .to = iq->st->from };
+
+	out.tail = mam_result(core_arena(iq->core), STR_NONE, xml_get(iq->el, "queryid"), row, view);
+	if (!out.tail)
+		return;
 	if (iq->session && jid_eq(iq->session->jid, out.to))
 		session_send(iq->session, &out, NULL);
 	else

@@ -32,6 +32,10 @@ struct mam_view {
 	struct str (*extra)(struct arena *a, const struct archive_found *row);
 };
 
+/* Payload and end tag of a message that hands a row out: front (bytes), <result><forwarded>…. NULL: the row is not to be shown any
+ * more, or of a later version. New reference. */
+struct blob *mam_result(struct arena *a, struct str front, struct str queryid, const struct archive_found *row,
+	const struct mam_view *view);
 /* Answers a query: a message per row from the archive's address, then <fin/> as the result of iq; or an error.
  * view may be NULL, else it must be static. m->q.owner is set here. */
 void mam_answer(struct iq *iq, struct mam_query *m, struct str owner, const struct mam_view *view);

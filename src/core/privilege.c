@@ -12,6 +12,8 @@
 #include "crypto/random.h"
 #include "proto/xmpp/ns.h"
 
+enum { CENSUS_PAGE = 100 /* sessions */ };
+
 static bool is_of_host(const struct component *cp, struct jid j)
 {
 	return str_eq(jid_domain(j), cp->host->domain);
@@ -97,10 +99,10 @@ static bool is_news(struct component *cp, struct stanza *st)
 
 	if (available && old && old->hash == hash)
 		return false;
-	if (!available) {
-		free(old ? map_del(&cp->seen, st->from.full) : NULL);
-		return true;
-	}
+	if (!available && old)
+		free(map_del(&cp->seen, st->from.full));
+	if (!available)
+		return old || cp->seen.n >= PRIVILEGE_SEEN_MAX; /* over the limit it is not known who was told */
 	if (!old && cp->seen.n < PRIVILEGE_SEEN_MAX) {
 		old = mem_alloc(sizeof(*old) + st->from.full.n);
 		old->n = st->from.full.n;
@@ -127,7 +129,7 @@ static void handle_presence(struct shard *s, struct mail *m)
 
 	if (s->core && pm->cp->link && !stanza_unpack(blob_view(pm->packed), &st)) {
 		if (is_news(pm->cp, &st))
-			component_tell(s->core, pm->cp, &st);
+			component_drop_to(s->core, pm->cp, &st);
 		stanza_fini(&st);
 	}
 	discard_presence(m);
@@ -174,31 +176,34 @@ void privilege_contact_presence(struct user *u, const struct stanza *st)
 	}
 }
 
-/* Asks one shard for the presence of everybody in it (business rule 1). */
+/* Asks one shard for the presence of everybody in it (business rule 1): a page, and by mail to itself the next one, so that others
+ * have their turns and the component the time to read. */
 struct census_mail {
 	struct mail mail;
 	struct component *cp;
+	unsigned epoch; /* of the stream that it is for */
+	id_t64 *ids;	/* of all sessions, malloc'ed by the first page */
+	size_t n, at;
 };
 
-static void show_all(struct core *c, struct component *cp)
+static void discard_census(struct mail *m)
 {
-	uint32_t pos = 0;
-	struct str key;
-	void *value;
+	struct census_mail *cm = container_of(m, struct census_mail, mail);
 
-	while (map_next(&c->users, &pos, &key, &value)) {
-		struct user *u = value;
-		struct session *s;
+	free(cm->ids);
+	free(cm);
+}
+
+static void show_page(struct core *c, struct census_mail *cm)
+{
+	for (size_t i = 0; i < CENSUS_PAGE && cm->at < cm->n; i++, cm->at++) {
+		struct session *s = session_get(c, cm->ids[cm->at]);
 		struct stanza st;
 
-		if (!is_of_host(cp, u->jid))
+		if (!s || !s->presence || !is_of_host(cm->cp, s->jid) || stanza_unpack(blob_view(s->presence), &st))
 			continue;
-		list_each(s, &u->sessions, in_user) {
-			if (!s->presence || stanza_unpack(blob_view(s->presence), &st))
-				continue;
-			send_presence(cp, &st);
-			stanza_fini(&st);
-		}
+		send_presence(cm->cp, &st);
+		stanza_fini(&st);
 	}
 }
 
@@ -206,12 +211,18 @@ static void handle_census(struct shard *s, struct mail *m)
 {
 	struct census_mail *cm = container_of(m, struct census_mail, mail);
 
-	if (s->core && !s->core->closing)
-		show_all(s->core, cm->cp);
-	free(cm);
+	if (!s->core || s->core->closing || !cm->cp->live || cm->cp->epoch != cm->epoch) {
+		discard_census(m);
+		return;
+	}
+	if (!cm->ids)
+		cm->ids = core_sessions(s->core, &cm->n);
+	show_page(s->core, cm);
+	if (cm->at == cm->n || shard_post(s, m))
+		discard_census(m);
 }
 
-static const struct mail_kind MAIL_CENSUS = { .name = "privilege.census", .handle = handle_census, .must_arrive = true };
+static const struct mail_kind MAIL_CENSUS = { .name = "privilege.census", .handle = handle_census, .discard = discard_census, .must_arrive = true };
 
 void privilege_attached(struct core *c, struct component *cp)
 {
@@ -222,6 +233,7 @@ void privilege_attached(struct core *c, struct component *cp)
 
 		cm->mail.kind = &MAIL_CENSUS;
 		cm->cp = cp;
+		cm->epoch = cp->epoch;
 		shard_post(c->env->shards->v[i], &cm->mail);
 	}
 }

@@ -199,10 +199,13 @@ static void to_component(struct transit *t)
 	component_deliver(core_component(t->core, jid_domain(t->st->to)), t);
 }
 
-/* Another server's. */
+/* Another server's: the shard that owns its domain has the streams to it. */
 static void to_remote(struct transit *t)
 {
-	bounce(t, ERR_REMOTE_SERVER_NOT_FOUND, "This server does not reach other servers.");
+	if (t->core->env->remote)
+		t->core->env->remote(t->core, t);
+	else
+		bounce(t, ERR_REMOTE_SERVER_NOT_FOUND, "This server does not reach other servers.");
 }
 
 /* Who takes a stanza to this address, and the shard where; home NULL: any.
@@ -211,7 +214,7 @@ static void to_remote(struct transit *t)
  *   a host             the server, anywhere  the account, by bare JID
  *   a service of one   the service, by bare JID
  *   a component's      its stream, by its name
- *   anything else      another server
+ *   anything else      another server, by its name
  */
 struct way {
 	void (*take)(struct transit *t);
@@ -228,7 +231,7 @@ static struct way way_to(struct core *c, struct jid to)
 	if (core_service(c, domain))
 		return (struct way){ to_service, core_shard_of(c, jid_bare_str(to)) };
 	cp = core_component(c, domain);
-	return cp ? (struct way){ to_component, cp->home } : (struct way){ to_remote, NULL };
+	return cp ? (struct way){ to_component, cp->home } : (struct way){ to_remote, core_shard_of(c, domain) };
 }
 
 void router_route_transit(struct transit *t)

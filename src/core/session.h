@@ -68,6 +68,7 @@ struct receipt {
 	struct shard *shard;
 	id_t64 session;
 	uint32_t seq;
+	void (*done)(struct core *c, id_t64 who, uint32_t seq); /* NULL: a client's session; else who owns the handle, in that shard */
 };
 
 struct session {

@@ -200,7 +200,7 @@ struct receipt session_sm_received(struct session *s)
 		sm->paused = true;
 		s->ops->pause(s, true);
 	}
-	return (struct receipt){ s->core->shard, s->id, sm->in };
+	return (struct receipt){ .shard = s->core->shard, .session = s->id, .seq = sm->in };
 }
 
 static void send_ack(struct session *s)
@@ -289,16 +289,22 @@ struct receipt_mail {
 	struct receipt r[RECEIPTS_PER_MAIL];
 };
 
+static void deal_with(struct core *c, struct receipt r)
+{
+	struct session *s = r.done ? NULL : session_get(c, r.session);
+
+	if (r.done)
+		r.done(c, r.session, r.seq);
+	else if (s && s->sm)
+		mark_durable(s, r.seq);
+}
+
 static void on_receipts(struct shard *sh, struct mail *m)
 {
 	struct receipt_mail *rm = container_of(m, struct receipt_mail, mail);
 
-	for (int i = 0; i < rm->n; i++) {
-		struct session *s = session_get(sh->core, rm->r[i].session);
-
-		if (s && s->sm)
-			mark_durable(s, rm->r[i].seq);
-	}
+	for (int i = 0; i < rm->n; i++)
+		deal_with(sh->core, rm->r[i]);
 	free(rm);
 }
 
@@ -343,7 +349,6 @@ static void receipt_later(struct core *c, struct receipt r)
 void receipt_done(struct receipt r)
 {
 	struct shard *self = shard_self();
-	struct session *s;
 
 	if (!r.shard)
 		return;
@@ -352,7 +357,5 @@ void receipt_done(struct receipt r)
 		receipt_later(self->core, r);
 		return;
 	}
-	s = session_get(self->core, r.session);
-	if (s && s->sm)
-		mark_durable(s, r.seq);
+	deal_with(self->core, r);
 }

@@ -14,6 +14,7 @@ extern const struct feature feature_csi;
 extern const struct feature feature_disco;
 extern const struct feature feature_ephemeral;
 extern const struct feature feature_extdisco;
+extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
 extern const struct feature feature_muc;
@@ -40,6 +41,7 @@ const struct feature *const features[] = {
 	&feature_retract,
 	&feature_ephemeral,
 	&feature_retention,
+	&feature_inbox,
 	&feature_blocking,
 	&feature_disco,
 	&feature_small,

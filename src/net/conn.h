@@ -10,7 +10,7 @@
 
 struct conn;
 
-enum conn_alpn { ALPN_NONE, ALPN_XMPP_CLIENT, ALPN_HTTP11 };
+enum conn_alpn { ALPN_NONE, ALPN_XMPP_CLIENT, ALPN_HTTP11, ALPN_XMPP_SERVER };
 
 enum {
 	CONN_OUT_MAX = 4 << 20,	   /* bytes a peer may leave unread before the connection is dropped */

@@ -44,6 +44,7 @@ struct conn {
 	const struct conn_handler *h;
 	void *owner;
 	void *ssl; /* SSL; NULL: plain */
+	void *client; /* SSL made for our side of a handshake as the client, until it begins (net/tls_peer) */
 	struct tls_ctx *tls;
 	struct buf out;
 	size_t out_sent; /* of out, already taken by the socket */

@@ -35,14 +35,19 @@ static int ssl_result(struct conn *c, int rc)
 
 int conn_tls_begin(struct conn *c)
 {
-	SSL *ssl = SSL_new(c->tls->ssl);
+	bool as_client = c->client != NULL;
+	SSL *ssl = as_client ? c->client : SSL_new(c->tls->ssl);
 
+	c->client = NULL;
 	if (!ssl || SSL_set_fd(ssl, c->watch.fd) != 1) {
 		SSL_free(ssl);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
-	SSL_set_accept_state(ssl);
+	if (as_client)
+		c->in_blocked = true; /* we speak first: as soon as the socket takes it */
+	else
+		SSL_set_accept_state(ssl);
 	c->ssl = ssl;
 	return 0;
 }
@@ -106,7 +111,8 @@ void conn_tls_shutdown(struct conn *c)
 void conn_tls_free(struct conn *c)
 {
 	SSL_free(c->ssl);
-	c->ssl = NULL;
+	SSL_free(c->client);
+	c->ssl = c->client = NULL;
 	tls_ctx_unref(c->tls);
 	c->tls = NULL;
 }

@@ -27,6 +27,7 @@ static const struct {
 } protocols[] = {
 	{ { "xmpp-client", 11 }, ALPN_XMPP_CLIENT },
 	{ { "http/1.1", 8 }, ALPN_HTTP11 },
+	{ { "xmpp-server", 11 }, ALPN_XMPP_SERVER },
 };
 
 enum conn_alpn tls_alpn(struct str name)
@@ -110,7 +111,7 @@ static int load(
 	return 0;
 }
 
-static void configure(struct tls_ctx *c)
+void tls_ctx_configure(struct tls_ctx *c)
 {
 	SSL_CTX *ssl = c->ssl;
 
@@ -142,7 +143,7 @@ int tls_ctx_new(
 	atomic_init(&c->refs, 1);
 	c->ssl = SSL_CTX_new(TLS_server_method());
 	must(c->ssl);
-	configure(c);
+	tls_ctx_configure(c);
 	rc = load(c, cert_file, key_file, err, err_n);
 	if (rc) {
 		tls_ctx_unref(c);

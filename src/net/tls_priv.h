@@ -27,6 +27,7 @@ static inline const struct tls_ctx *tls_presented(const SSL *ssl)
 {
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
+void tls_ctx_configure(struct tls_ctx *c); /* versions, ciphers, ALPN and names of a server */
 enum conn_alpn tls_alpn(struct str name); /* ALPN_NONE when we do not speak it */
 
 #endif

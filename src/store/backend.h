@@ -22,7 +22,7 @@ struct store_backend {
 	const char *name;
 	bool on_disk; /* lives in a data directory, which is locked */
 	/* Opens, checks, migrates. Returns 0; -errno with a sentence in err. */
-	int (*open)(const char *dir, struct store_db **out, char *err, size_t err_n);
+	int (*open)(const char *dir, archive_text_fn *text, struct store_db **out, char *err, size_t err_n);
 	void (*close)(struct store_db *db);
 
 	/* The writer's thread. */

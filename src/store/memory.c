@@ -502,7 +502,7 @@ static int owners(struct store_reader *r, struct str cursor, uint32_t limit, str
 
 /* ---- open and close ---- */
 
-static int db_open(const char *dir, struct store_db **out, char *err, size_t err_n)
+static int db_open(const char *dir, archive_text_fn *text, struct store_db **out, char *err, size_t err_n)
 {
 	struct store_db *db = mem_zalloc(sizeof(*db));
 

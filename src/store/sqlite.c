@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "store/checkpoint.h"
 #include "store/lock.h"
+#include "store/text_index.h"
 
 static const char *const texts[SQL_N] = {
 	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -39,11 +40,11 @@ static const char *const texts[SQL_N] = {
 	[SQL_LOG_ADD] = "INSERT INTO archive_log(seq,owner,id,peer,outgoing,with_jid,with_full,origin,stanza)"
 			" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
 	[SQL_LOG_TAIL] = "SELECT seq,owner,id,peer FROM archive_log WHERE seq>?1 ORDER BY seq",
-	[SQL_LOG_ROW] = "SELECT id,outgoing,with_jid,with_full,origin,stanza FROM archive_log WHERE seq=?1",
+	[SQL_LOG_ROW] = "SELECT id,outgoing,with_jid,with_full,origin,stanza FROM archive_log WHERE seq=?1 AND owner=?2",
 	[SQL_INDEX_OWNER] = "INSERT OR REPLACE INTO archive_owner(owner,id,seq) VALUES(?1,?2,?3)",
 	[SQL_INDEX_PEER] = "INSERT OR REPLACE INTO archive_peer(owner,peer,id,seq) VALUES(?1,?4,?2,?3)",
 	[SQL_INDEX_FIND] = "SELECT seq FROM archive_owner WHERE owner=?1 AND id=?2",
-	[SQL_LOG_PEER] = "SELECT peer FROM archive_log WHERE seq=?1",
+	[SQL_LOG_HEAD] = "SELECT peer,with_jid,stanza FROM archive_log WHERE seq=?1",
 	[SQL_LOG_SET] = "UPDATE archive_log SET stanza=?2 WHERE seq=?1",
 	[SQL_LOG_DEL] = "DELETE FROM archive_log WHERE seq=?1",
 	[SQL_DEL_OWNER] = "DELETE FROM archive_owner WHERE owner=?1 AND id=?2",
@@ -68,6 +69,24 @@ static const char *const texts[SQL_N] = {
 #undef PEER
 	[SQL_FIRST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id LIMIT 1",
 	[SQL_LAST] = "SELECT id FROM archive_owner WHERE owner=?1 ORDER BY id DESC LIMIT 1",
+	[SQL_TEXT_PARTS] = "SELECT part,first,last,level FROM text_part WHERE level>=0 ORDER BY last",
+	[SQL_TEXT_PART_OF] = "SELECT part,first FROM text_part WHERE level>=0 AND first<?1 AND last>=?1",
+	[SQL_TEXT_INDEXED] = "SELECT coalesce(max(last),0) FROM text_part WHERE level>=0",
+	[SQL_TEXT_NEW_PART] = "SELECT coalesce(max(part),0)+1 FROM text_part",
+	[SQL_TEXT_PART_ADD] = "INSERT INTO text_part(part,level,first,last) VALUES(?1,?2,?3,?4)",
+	[SQL_TEXT_PART_LEVEL] = "UPDATE text_part SET level=?2 WHERE part=?1",
+	[SQL_TEXT_PART_DEL] = "DELETE FROM text_part WHERE part=?1",
+	[SQL_TEXT_DEAD] = "SELECT part FROM text_part WHERE level<0 LIMIT 1",
+	[SQL_TEXT_BLOCK] = "SELECT term,data FROM text_block WHERE part=?1 AND owner=?2 AND term<=?3 ORDER BY term DESC LIMIT 1",
+	[SQL_TEXT_BLOCKS] = "SELECT term,data FROM text_block WHERE part=?1 AND owner=?2 AND term>?3 AND term<=?4 ORDER BY term",
+	[SQL_TEXT_GET] = "SELECT data FROM text_block WHERE part=?1 AND owner=?2 AND term=?3",
+	[SQL_TEXT_PUT] = "INSERT OR REPLACE INTO text_block(part,owner,term,data) VALUES(?1,?2,?3,?4)",
+	[SQL_TEXT_DEL] = "DELETE FROM text_block WHERE part=?1 AND owner=?2 AND term=?3",
+	[SQL_TEXT_ALL] = "SELECT owner,term,data FROM text_block WHERE part=?1 ORDER BY owner,term",
+	[SQL_TEXT_DROP] = "DELETE FROM text_block WHERE part=?1 AND (owner,term) IN"
+			  " (SELECT owner,term FROM text_block WHERE part=?1 LIMIT 200)",
+	[SQL_TEXT_DROP_OWNER] = "DELETE FROM text_block WHERE part=?1 AND owner=?2",
+	[SQL_TEXT_ROWS] = "SELECT seq,owner,id,with_jid,stanza FROM archive_log WHERE seq>?1 AND seq<=?2 ORDER BY seq",
 	[SQL_NEXT_OWNER] = "SELECT owner,id FROM archive_owner WHERE owner>?1 ORDER BY owner,id LIMIT 1",
 	[SQL_NAME_TEXT] = "SELECT name FROM name WHERE id=?1",
 };
@@ -262,18 +281,21 @@ static int on_wal(void *arg, sqlite3 *sqlite, const char *name, int pages)
 
 static void db_close(struct store_db *db)
 {
+	text_index_free(db->text);
 	checkpointer_free(db->checkpointer);
+	pthread_mutex_destroy(&db->turn);
 	sqlite_forget_names(db);
 	archive_close(db);
 	sql_close(&db->sql);
 	free(db);
 }
 
-static int db_open(const char *dir, struct store_db **out, char *err, size_t err_n)
+static int db_open(const char *dir, archive_text_fn *text_of, struct store_db **out, char *err, size_t err_n)
 {
 	struct store_db *db = mem_zalloc(sizeof(*db));
 	int rc = store_path(dir, "anser.db", db->path, sizeof(db->path));
 
+	pthread_mutex_init(&db->turn, NULL);
 	recent_init(&db->recent, 0);
 	if (!rc)
 		rc = store_touch(db->path);
@@ -290,6 +312,8 @@ static int db_open(const char *dir, struct store_db **out, char *err, size_t err
 		sqlite3_wal_hook(db->sql.db, on_wal, db);
 		rc = checkpointer_new(db->path, &db->checkpointer);
 	}
+	if (!rc)
+		rc = text_index_new(db, text_of, &db->text);
 	if (rc) {
 		if (!err[0] || rc == -EUCLEAN || rc == -ENOSPC)
 			explain(db, rc, err, err_n);
@@ -311,6 +335,7 @@ static int reader_open(struct store_db *db, struct store_reader **out)
 		return rc;
 	}
 	r->recent = &db->recent;
+	r->has_text = db->text != NULL;
 	*out = r;
 	return 0;
 }
@@ -327,6 +352,7 @@ static void reader_close(struct store_reader *r)
 
 static int begin(struct store_db *db)
 {
+	pthread_mutex_lock(&db->turn); /* until the commit or the rollback that must follow */
 	db->names_added = false;
 	db->added.n = db->removed.n = 0;
 	return sql_run_id(&db->sql, SQL_BEGIN_WRITE);
@@ -338,9 +364,12 @@ static int commit(struct store_db *db)
 
 	if (!rc)
 		rc = sql_run_id(&db->sql, SQL_COMMIT);
-	if (!rc)
-		archive_after_commit(db);
-	return rc;
+	if (rc)
+		return rc;
+	archive_after_commit(db);
+	pthread_mutex_unlock(&db->turn);
+	text_index_wake(db->text, db->next_seq - 1);
+	return 0;
 }
 
 static void rollback(struct store_db *db)
@@ -351,6 +380,7 @@ static void rollback(struct store_db *db)
 	if (db->names_added)
 		sqlite_forget_names(db);
 	archive_after_rollback(db);
+	pthread_mutex_unlock(&db->turn);
 }
 
 static void tidy(struct store_db *db)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/sqlite.h"
+#include "store/text_index.h"
 
 enum { MERGE_STEPS_MIN = 64 /* index rows per commit while a merge runs */ };
 
@@ -28,7 +29,8 @@ static int load_rows(struct store_db *db, sqlite3_stmt *st)
 					   .id = (uint64_t)sqlite3_column_int64(st, 2),
 					   .peer = (uint32_t)sqlite3_column_int64(st, 3) };
 		recent_publish(&db->recent, 0, &row, 1);
-		db->next_seq = row.seq + 1;
+		if (row.seq >= db->next_seq)
+			db->next_seq = row.seq + 1;
 	}
 	sqlite3_reset(st);
 	return sql_errno(db->sql.db, rc);
@@ -36,7 +38,7 @@ static int load_rows(struct store_db *db, sqlite3_stmt *st)
 
 int archive_open(struct store_db *db)
 {
-	int64_t merged = 0;
+	int64_t merged = 0, indexed = 0;
 	int rc = sql_number(&db->sql, sql_get(&db->sql, SQL_ARCHIVE_MERGED), &merged);
 	sqlite3_stmt *st;
 
@@ -45,7 +47,10 @@ int archive_open(struct store_db *db)
 	recent_fini(&db->recent);
 	recent_init(&db->recent, merged);
 	db->merged = merged;
-	db->next_seq = merged + 1;
+	rc = sql_number(&db->sql, sql_get(&db->sql, SQL_TEXT_INDEXED), &indexed);
+	if (rc)
+		return rc;
+	db->next_seq = (merged > indexed ? merged : indexed) + 1; /* never a number that something was known by */
 	st = sql_get(&db->sql, SQL_LOG_TAIL);
 	return st ? load_rows(db, st) : sql_failed(&db->sql);
 }
@@ -297,6 +302,8 @@ int sqlite_archive_trim(struct store_db *db, const struct store_op *op)
 	buf_free(&recent);
 	if (!rc)
 		rc = trim_listed(db, &db->added, owner, op->row.id);
+	if (!rc)
+		rc = text_index_trim(db, owner, op->row.id);
 	for (int i = 0; i < 3 && !rc; i++) {
 		sqlite3_stmt *st = sql_get(&db->sql, steps[i]);
 
@@ -333,57 +340,82 @@ static int64_t find_row(struct store_db *db, int64_t owner, uint64_t id)
 	return rc ? rc : seq;
 }
 
-/* A kept statement on the log with the place of the operation's row bound; NULL with 0 in out_rc: no such row. */
-static sqlite3_stmt *row_statement(struct store_db *db, enum sql_id id, const struct store_op *op, struct recent_row *out,
-				   int *out_rc)
+/* What a row holds before it changes. */
+struct old_row {
+	struct recent_row at;
+	struct buf with, stanza;
+};
+
+static void old_free(struct old_row *old)
+{
+	buf_free(&old->with);
+	buf_free(&old->stanza);
+}
+
+/* Finds the operation's row. at.seq is 0 when there is none. Returns 0; -errno. */
+static int read_old(struct store_db *db, const struct store_op *op, struct old_row *out)
 {
 	sqlite3_stmt *st;
+	int rc;
 
-	*out = (struct recent_row){ .owner = sqlite_name(db, op->owner, false), .id = op->row.id };
-	if (out->owner > 0)
-		out->seq = find_row(db, out->owner, op->row.id);
-	if (out->owner <= 0 || out->seq <= 0) {
-		*out_rc = (int)(out->owner < 0 ? out->owner : out->seq);
-		return NULL;
-	}
-	st = sql_get(&db->sql, id);
+	*out = (struct old_row){ .at = { .owner = sqlite_name(db, op->owner, false), .id = op->row.id } };
+	if (out->at.owner > 0)
+		out->at.seq = find_row(db, out->at.owner, op->row.id);
+	if (out->at.owner <= 0 || out->at.seq <= 0)
+		return (int)(out->at.owner < 0 ? out->at.owner : out->at.seq);
+	st = sql_get(&db->sql, SQL_LOG_HEAD);
 	if (!st)
-		*out_rc = sql_failed(&db->sql);
-	else
-		sqlite3_bind_int64(st, 1, out->seq);
-	return st;
+		return sql_failed(&db->sql);
+	sqlite3_bind_int64(st, 1, out->at.seq);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		out->at.peer = (uint32_t)sqlite3_column_int64(st, 0);
+		buf_str(&out->with, sql_column(st, 1));
+		buf_str(&out->stanza, sql_column(st, 2));
+	} else {
+		out->at.seq = 0; /* removed in this transaction */
+	}
+	rc = sql_errno(db->sql.db, rc);
+	sqlite3_reset(st);
+	return rc;
+}
+
+/* Puts a stanza in the place of the row's own, or (p NULL) takes the row out of the log. */
+static int change(struct store_db *db, const struct old_row *old, struct str stanza)
+{
+	sqlite3_stmt *st = sql_get(&db->sql, stanza.p ? SQL_LOG_SET : SQL_LOG_DEL);
+	int rc;
+
+	if (!st)
+		return sql_failed(&db->sql);
+	sqlite3_bind_int64(st, 1, old->at.seq);
+	if (stanza.p)
+		sql_bind(st, 2, stanza);
+	rc = sql_run(&db->sql, st);
+	return rc ? rc : text_index_change(db, &old->at, buf_view(&old->with), buf_view(&old->stanza), stanza);
 }
 
 int sqlite_archive_replace(struct store_db *db, const struct store_op *op)
 {
-	struct recent_row row;
-	int rc = 0;
-	sqlite3_stmt *st = row_statement(db, SQL_LOG_SET, op, &row, &rc);
+	struct str stanza = blob_view(op->row.stanza);
+	struct old_row old;
+	int rc = read_old(db, op, &old);
 
-	if (!st)
-		return rc;
-	sql_bind(st, 2, blob_view(op->row.stanza));
-	return sql_run(&db->sql, st);
+	if (!rc && old.at.seq)
+		rc = change(db, &old, stanza.p ? stanza : empty);
+	old_free(&old);
+	return rc;
 }
 
 int sqlite_archive_remove(struct store_db *db, const struct store_op *op)
 {
-	struct recent_row row;
-	int64_t peer = 0;
-	int rc = 0;
-	sqlite3_stmt *st = row_statement(db, SQL_LOG_PEER, op, &row, &rc);
+	struct old_row old;
+	int rc = read_old(db, op, &old);
 
-	if (!st)
-		return rc;
-	rc = sql_number(&db->sql, st, &peer);
-	row.peer = (uint32_t)peer;
-	if (!rc)
-		st = row_statement(db, SQL_LOG_DEL, op, &row, &rc);
-	if (rc || !st)
-		return rc;
-	row.peer = (uint32_t)peer;
-	rc = sql_run(&db->sql, st);
-	if (!rc)
-		buf_put(&db->removed, &row, sizeof(row));
+	if (!rc && old.at.seq) {
+		rc = change(db, &old, STR_NONE);
+		buf_put(&db->removed, &old.at, sizeof(old.at));
+	}
+	old_free(&old);
 	return rc;
 }

@@ -47,7 +47,7 @@ static int collect(struct store_reader *r, int64_t after, uint32_t limit, struct
 
 	for (uint32_t i = 0; i < limit && !rc; i++) {
 		uint64_t id = 0, recent_id = 0;
-		int64_t owner, recent = recent_next_owner(r->recent, after, &recent_id);
+		int64_t owner = 0, recent = recent_next_owner(r->recent, after, &recent_id);
 
 		rc = next_indexed(r, after, &owner, &id);
 		if (rc || (!owner && !recent))

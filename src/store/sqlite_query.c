@@ -5,33 +5,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "store/sqlite.h"
-
-/* How a query names the peer. */
-enum peer { PEER_ANY, PEER_BARE, PEER_FULL };
-
-struct ref {
-	uint64_t id;
-	int64_t seq;
-};
-
-/* Rows of the owner within the bounds, in one direction. */
-struct walk {
-	struct store_reader *r;
-	const struct archive_query *q;
-	struct archive_filter *filter;
-	int64_t owner;
-	int64_t merged; /* rows of the index tables beyond this seq are not all there yet; they are among the recent ones */
-	enum peer peer;
-	uint32_t hash[2]; /* of the JID as asked for, and of its bare form */
-	uint64_t lo, hi;
-	bool backward;
-	sqlite3_stmt *st;
-	struct ref disk; /* the statement's current row */
-	bool disk_ended;
-	struct buf recent; /* struct recent_row[] in the direction of the walk */
-	size_t at;
-};
+#include "store/sqlite_walk.h"
 
 /* ---- the two sources ---- */
 
@@ -97,7 +71,7 @@ static const enum sql_id walk_sql[][2] = {
 	[PEER_FULL] = { SQL_WALK_PEERS_UP, SQL_WALK_PEERS_DOWN },
 };
 
-static int walk_start(struct walk *w, const struct buf *copied)
+int walk_start(struct walk *w, const struct buf *copied)
 {
 	w->at = 0;
 	w->disk_ended = false;
@@ -116,15 +90,14 @@ static int walk_start(struct walk *w, const struct buf *copied)
 	return step_disk(w);
 }
 
-static void walk_end(struct walk *w)
+void walk_end(struct walk *w)
 {
 	if (w->st)
 		sqlite3_reset(w->st);
 	buf_free(&w->recent);
 }
 
-/* Returns 1 with the next row, 0 at the end, -errno. */
-static int walk_next(struct walk *w, struct ref *out)
+int walk_next(struct walk *w, struct ref *out)
 {
 	bool more = w->at < walk_recent_n(w);
 	const struct recent_row *row = more ? &recent_rows(&w->recent)[w->at] : NULL;
@@ -144,8 +117,7 @@ static int walk_next(struct walk *w, struct ref *out)
 
 /* ---- rows ---- */
 
-/* Fetches a row and adds it to out. Returns 1 when it is one of the query's; 0; -errno. out NULL: only tells. */
-static int fetch(struct walk *w, int64_t seq, struct store_page *out)
+int walk_fetch(struct walk *w, int64_t seq, struct store_page *out, uint64_t *out_id)
 {
 	struct store_reader *r = w->r;
 	sqlite3_stmt *st = sql_get(&r->sql, SQL_LOG_ROW);
@@ -155,6 +127,7 @@ static int fetch(struct walk *w, int64_t seq, struct store_page *out)
 	if (!st)
 		return sql_failed(&r->sql);
 	sqlite3_bind_int64(st, 1, seq);
+	sqlite3_bind_int64(st, 2, w->owner);
 	rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW) {
 		/* A recent row may be younger than this transaction. */
@@ -167,6 +140,8 @@ static int fetch(struct walk *w, int64_t seq, struct store_page *out)
 		.with = sql_column(st, 2), .with_full = sql_column(st, 3), .origin = sql_column(st, 4),
 		.stanza = sql_column(st, 5),
 	};
+	if (out_id)
+		*out_id = row.id;
 	rc = archive_query_matches(w->q, row.with, row.with_full) && archive_filter_matches(w->filter, w->q, row.stanza);
 	if (rc && out)
 		store_page_add(out, &row);
@@ -183,7 +158,7 @@ static int fill_page(struct walk *w, struct store_page *out)
 	while ((rc = walk_next(w, &ref)) > 0) {
 		bool full = out->page.n == w->q->limit;
 
-		rc = fetch(w, ref.seq, full ? NULL : out);
+		rc = walk_fetch(w, ref.seq, full ? NULL : out, NULL);
 		if (rc < 0)
 			break;
 		if (rc && full) {
@@ -260,7 +235,7 @@ static int page_of_ids(struct walk *w, const struct buf *copied, struct store_pa
 			continue;
 		rc = find_id(w, copied, ids[i], &seq);
 		if (rc == 1)
-			rc = fetch(w, seq, out);
+			rc = walk_fetch(w, seq, out, NULL);
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -292,6 +267,11 @@ static int count_disk(struct walk *w, int64_t *out)
 	return sql_number(&w->r->sql, st, out);
 }
 
+static bool is_search(const struct walk *w)
+{
+	return w->r->has_text && archive_filter_is_set(w->q);
+}
+
 /* What no index tells: looks at each row. */
 static int count_each(struct walk *w, const struct buf *copied, int64_t *out)
 {
@@ -299,7 +279,7 @@ static int count_each(struct walk *w, const struct buf *copied, int64_t *out)
 	int rc = walk_start(w, copied);
 
 	while (!rc && (rc = walk_next(w, &ref)) > 0) {
-		rc = fetch(w, ref.seq, NULL);
+		rc = walk_fetch(w, ref.seq, NULL, NULL);
 		if (rc > 0) {
 			++*out;
 			rc = 0;
@@ -335,7 +315,8 @@ static int count(struct walk *w, const struct buf *copied, struct archive_page *
 	if (w->q->want_count)
 		page->total = 0;
 	if (w->q->want_count && w->lo <= w->hi)
-		rc = each ? count_each(w, copied, &page->total) : count_disk(w, &page->total);
+		rc = is_search(w) ? text_count(w, copied, &page->total) : each ? count_each(w, copied, &page->total) :
+			count_disk(w, &page->total);
 	for (size_t i = 0; i < n && w->q->want_count && !each; i++)
 		page->total += is_in(w, &v[i]);
 	if (!rc)
@@ -359,7 +340,7 @@ static int run(struct walk *w, const struct buf *copied, struct store_page *out)
 
 	out->page.complete = true;
 	if (!rc && archive_query_range(w->q, &w->lo, &w->hi))
-		rc = w->q->ids_n ? page_of_ids(w, copied, out) : page_of_range(w, copied, out);
+		rc = w->q->ids_n ? page_of_ids(w, copied, out) : is_search(w) ? text_search(w, copied, out) : page_of_range(w, copied, out);
 	if (!rc && (w->q->want_count || w->q->want_ends))
 		rc = count(w, copied, &out->page);
 	return rc;

@@ -363,7 +363,7 @@ int store_open(const struct store_config *cfg, struct store **out, char *err, si
 	if (be->on_disk)
 		rc = store_lock(cfg->dir, &s->lock_fd, err, err_n);
 	if (!rc)
-		rc = be->open(cfg->dir, &s->db, err, err_n);
+		rc = be->open(cfg->dir, cfg->text, &s->db, err, err_n);
 	if (rc) {
 		store_close(s);
 		return rc;

@@ -26,7 +26,7 @@ int store_sync_open(const char *dir, struct store_sync **out, char *err, size_t 
 	s->lock_fd = -1;
 	rc = store_lock(dir, &s->lock_fd, err, err_n);
 	if (!rc)
-		rc = s->backend->open(dir, &s->db, err, err_n);
+		rc = s->backend->open(dir, NULL, &s->db, err, err_n);
 	if (!rc) {
 		rc = s->backend->reader_open(s->db, &s->reader);
 		if (rc)

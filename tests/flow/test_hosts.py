@@ -347,6 +347,7 @@ def the_command_line_names_hosts(stage):
     equal(listed(B), ['x@' + B, 'yan@' + B])
     equal(listed(), ['zoe@' + A])
     check('//%s:' % B in cli('invite', B).stdout, 'invitation')
+    check('hosts: %s\n' % B in cli('status').stdout and '"%s"' % B in cli('status', '--json').stdout, cli('status').stdout)
     for words in (('user', 'list', 'c.example'), ('invite', 'c.example'), ('user', 'delete', 'zoe@' + B)):
         check(cli(*words, check=False).returncode == 1, words)
     check(cli('user', 'add', 'x@c.example', '--password-stdin', text='secret password\n', check=False).returncode == 1, 'unknown host')
@@ -364,6 +365,14 @@ def a_directory_at_rest_knows_its_hosts(stage):
     acc = member(stage, 'rested', B)
     stage.server.start()
     client(stage, acc).online().ping()
+
+
+@on_server(TWO)
+def a_further_host_cannot_become_the_main_one(stage):
+    stage.server.end()
+    done = stage.server.cli('user', 'add', 'x', '--domain', B, '--password-stdin', text='secret password\n', check=False)
+    check(done.returncode == 1 and 'further domains' in done.stderr, done.stderr)
+    stage.server.start()
 
 
 def sighup_adds_a_host(stage):

@@ -117,3 +117,16 @@ def the_request_is_not_reflected(stage):
     c = stage.online()
     joined(c, room, 'carl')
     a.expect(f'<presence from="{room}/carl"><t:no><x xmlns="{MUC}"/></t:no></presence>')
+
+
+def many_changes_are_told_at_once(stage):
+    room, a, b = party(stage, settings=OPEN)
+    items = ''.join(f'<item jid="u{i}@example.org" affiliation="member"/>' for i in range(300))
+    a.set(f'<query xmlns="{MUC_ADMIN}">{items}</query>', room)
+    got = b.expect(f'<message from="{room}" type="!"><x xmlns="{MUC_USER}"><mav xmlns="{MAV}" since="*" until="*"/></x></message>')
+    equal(len(got.all('x/item')), 300)
+    b.expect_nothing(f'<message from="{room}" type="!"/>', after=(a,))
+    c = stage.online()
+    v = joined(c, room, 'carl')
+    equal(v, got.find('x/mav')['until'])
+    c.expect(f'<message from="{room}"><x xmlns="{MUC_USER}"><item jid="u299@example.org"/></x></message>')

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """XEP-0356 0.4.1: what a component may do with the accounts of its host, and where that ends."""
+import subprocess
+
 from components import *
 
 TUNE = 'http://jabber.org/protocol/tune'
@@ -244,6 +246,51 @@ def who_is_there_already_is_told_once(stage):
     c.expect_nothing('<presence/>', after=(a, b))
 
 
+def everybody_of_many_is_told(stage):
+    house(stage, privileges='presence=managed_entity')
+    there = set()
+    for account in stage.server.add_many('crowd', 4):
+        for i in range(60):
+            there.add(stage.client(account).online('r%d' % i).jid)
+    c = component(stage)
+    perms(c)
+    while there:
+        there.remove(c.expect('<presence from="*" type="!"/>')['from'])
+    c.expect_nothing('<presence/>')
+
+
+def the_end_of_a_contact_is_told_once(stage):
+    house(stage, privileges='roster=get presence=roster')
+    a, b, d = stage.friends(3)
+    c = component(stage)
+    perms(c)
+    c.ping()
+    c.drain(after=(a, b, d))
+    a.send('<presence type="unavailable"/>')
+    for x in (b, d):
+        x.expect('<presence from="%s" type="unavailable"/>' % a.jid)
+    c.expect('<presence from="%s" type="unavailable"/>' % a.jid)
+    c.expect_nothing('<presence type="unavailable"/>', after=(a, b, d))
+
+
+def accounts_hear_nothing_of_it(stage):
+    """Transparent: a component that goes, or has gone, leaves no trace with those whose presence it gets."""
+    c = granted(stage, 'roster=both presence=roster')
+    perms(c)
+    a = stage.online()
+    c.expect('<presence from="%s"/>' % a.jid)
+    c.leave()
+    a.send('<presence><show>away</show></presence>')
+    a.expect('<presence from="%s"><show>away</show></presence>' % a.jid)
+    b = stage.again(a)
+    a.expect('<presence from="%s"/>' % b.jid)
+    a.set('<query xmlns="%s"><item jid="x@y.example"/></query>' % ROSTER)
+    b.drop()
+    a.expect('<presence from="%s" type="unavailable"/>' % b.jid)
+    a.drain()
+    a.expect_nothing()
+
+
 def presence_of_contacts_is_told_once(stage):
     house(stage, privileges='roster=get presence=roster')
     a, b, d = stage.friends(3)
@@ -298,3 +345,50 @@ def rights_end_at_the_host(stage):
     check(name in listed('b.example') and name not in listed('localhost'), 'listed at the wrong host')
     stage.server.cli('user', 'add', 'bob@b.example', '--password-stdin', text='secret password\n')
     equal(c.ask('get', '<query xmlns="%s"/>' % ROSTER, 'bob@b.example')['type'], 'result')
+
+
+# ---- somebody else's library
+
+SLIXMPP = '''
+import asyncio, sys
+import slixmpp
+
+class Bot(slixmpp.ComponentXMPP):
+    def __init__(self, name, secret, port):
+        super().__init__(name, secret, 'localhost', port)
+        self.register_plugin('xep_0356')
+        self.add_event_handler('privileges_advertised', self.granted)
+        self.add_event_handler('message', self.work)
+
+    def granted(self, _):
+        print('granted', self['xep_0356'].granted_privileges['roster'], flush=True)
+
+    async def work(self, m):
+        if m['type'] != 'chat':
+            return
+        p = self['xep_0356']
+        got = await p.get_roster(m['from'].bare)
+        await p.set_roster(m['from'].bare, {'new@elsewhere.example': {'name': 'New', 'subscription': 'none', 'groups': []}})
+        out = slixmpp.Message()
+        out['from'], out['to'], out['body'] = m['from'].bare, m['from'], ' '.join(sorted(str(j) for j in got['roster']['items']))
+        p.send_privileged_message(out)
+
+c = Bot(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+c.connect()
+c.process()
+'''
+
+
+def slixmpp_uses_its_rights(stage):
+    house(stage, privileges='roster=both message=outgoing')
+    a, b = stage.friends()
+    proc = subprocess.Popen(['/usr/bin/python3', '-c', SLIXMPP, NAME, SECRET, str(stage.server.ports['component'])], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True)
+    stage.cleanups.append(lambda: (proc.kill(), proc.wait(), proc.stdout.close()))
+    equal(proc.stdout.readline().strip(), 'granted both')
+    a.send('<message to="bot@%s" type="chat"><body>go</body></message>' % NAME)
+    a.expect('<iq type="set"><query xmlns="%s"><item jid="new@elsewhere.example" name="New"/></query></iq>' % ROSTER)
+    a.expect('<message from="%s"><body>%s</body></message>' % (a.bare, b.bare))
+
+
+slixmpp_uses_its_rights.seconds = 60

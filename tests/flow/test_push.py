@@ -323,6 +323,23 @@ def publish_options_are_bounded(stage):
     a.refused('set', f'<enable xmlns="{PUSH}" jid="push.example">{x}</enable>', 'bad-request')
 
 
+@each(['its own', "another's"])
+def a_service_takes_its_permission_back(stage, row):
+    a, b, service = stage.online(), stage.online(), stage.online()
+    enable(a, service)
+    a.close()
+    sender = service if row == 'its own' else b
+    sender.send(f'<message to="{a.bare}"><pubsub xmlns="{PUBSUB}" node="n1"><affiliation jid="{a.bare}" affiliation="none"/></pubsub>'
+                '</message>')
+    sender.settle(a.bare)
+    chat(b, a.bare)
+    if row == 'its own':
+        b.settle(a.bare)
+        service.expect_nothing('<iq type="set"/>', after=(b,))
+    else:
+        notified(service)
+
+
 def nobody_enables_it_for_others(stage):
     a, b = stage.online(), stage.online()
     a.refused('set', f'<enable xmlns="{PUSH}" jid="{a.jid}" node="n"/>', 'service-unavailable', b.bare)

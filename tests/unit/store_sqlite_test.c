@@ -89,7 +89,7 @@ TEST(a_newer_database_is_refused_with_both_versions)
 	assert_int_equal(open_fails(box.dir), -EPROTO);
 	assert_non_null(strstr(err, "999"));
 	assert_non_null(strstr(err, "newer"));
-	sql(box.dir, "PRAGMA user_version=1");
+	sql(box.dir, "PRAGMA user_version=2");
 	assert_int_equal(open_fails(box.dir), 0);
 }
 

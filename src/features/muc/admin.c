@@ -77,10 +77,37 @@ static size_t affil_changed(struct room *r, const struct affil_deed *d, struct s
 		if (!named && !(domain && str_eq(jid_domain(v[i]->real), d->bare)))
 			continue;
 		seen += named && v[i]->told;
+		versions_flush(r);
 		follow(v[i], &say, named);
 	}
 	arena_release(core_arena(r->core), mark);
 	return seen;
+}
+
+/* Status 101: who is not inside hears of it. Of bans nobody is told. */
+static void tell_absent(struct room *r, struct str bare, enum affil was, enum affil now)
+{
+	struct arena *a = core_arena(r->core);
+	struct stanza st;
+	struct xml *x, *item;
+
+	if (now == AFFIL_OUTCAST || (was < AFFIL_MEMBER && now < AFFIL_MEMBER) || !memchr(bare.p, '@', bare.n))
+		return;
+	for (uint32_t i = 0; i < r->seats_n; i++)
+		if (str_eq(r->seats[i]->o->real.full, bare))
+			return;
+	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &st);
+	st.from = r->jid;
+	st.to = jid_trust(bare);
+	x = xml_add(a, st.el, "x", NS_MUC_USER);
+	item = xml_add(a, x, "item", NULL);
+	xml_set(a, item, "affiliation", str_of(affil_name(now)));
+	xml_set(a, item, "jid", bare);
+	xml_set(a, item, "role", STR("none"));
+	xml_set(a, xml_add(a, x, "status", NULL), "code", STR("101"));
+	stanza_scan(&st);
+	router_route(r->core, &st);
+	stanza_fini(&st);
 }
 
 int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b)
@@ -88,6 +115,7 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 	struct affil_entry *e = room_affil(r, d->bare);
 	enum affil was = e ? e->affil : AFFIL_NONE;
 	struct str mav = STR_NONE;
+	uint64_t since = r->affil_ver;
 	int err = room_set_affil(r, d->bare, d->to, d->nick, d->to == AFFIL_OUTCAST ? d->reason : STR_NONE);
 
 	if (err)
@@ -98,10 +126,12 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 	}
 	room_save_affil(r, b, d->bare);
 	if (!affil_changed(r, d, mav) && was != d->to)
-		versions_tell(r, d->bare, was, d->to, mav);
+		versions_tell(r, d->bare, was, d->to, since);
 	if (d->by.n && r->cfg.members_only && was == AFFIL_NONE && d->to >= AFFIL_MEMBER &&
 		memchr(d->bare.p, '@', d->bare.n)) /* §9.5 */
 		room_invite(r, d->by, jid_trust(d->bare), NULL, NULL);
+	else if (d->by.n && was != d->to)
+		tell_absent(r, d->bare, was, d->to);
 	return 0;
 }
 
@@ -118,7 +148,7 @@ bool room_may_list(const struct room *r, struct jid who, const struct seat *s, e
 	/* muc#roomconfig_getmemberlist: bit by role; the lowest role that is inside is the visitor. */
 	bool inside = s && (r->cfg.member_list & 1 << (s->o->role - ROLE_VISITOR));
 
-	return affil_may_list(room_affil_of(r, who), inside, r->cfg.whois == WHOIS_ANYONE, list);
+	return affil_may_list(s ? s->o->affil : room_affil_of(r, who), inside, r->cfg.whois == WHOIS_ANYONE, list);
 }
 
 static void list_affils(struct room *r, struct iq *iq, enum affil which)

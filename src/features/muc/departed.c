@@ -75,6 +75,7 @@ void room_departed(struct room *r)
 			forget(r, d->bare, &b);
 		free(d);
 	}
+	versions_flush(r);
 	if (b)
 		room_commit(r, b, NULL);
 }

@@ -101,10 +101,10 @@ static void on_rows(struct shard *s, void *arg, int status, const struct store_i
 	if (status || w->complete || w->n >= w->enough)
 		w->done(w, status);
 	else
-		walk_start(w, v[n - 1].key);
+		directory_walk(w, v[n - 1].key);
 }
 
-void walk_start(struct walk *w, struct str after)
+void directory_walk(struct walk *w, struct str after)
 {
 	struct store_range range = { .owner = w->host, .kind = STR("public"), .limit = DIRECTORY_PAGE };
 
@@ -249,5 +249,5 @@ void directory_items(struct iq *iq)
 	w->done = on_items;
 	if (rsm.has_after && !rsm.has_before && !rsm.has_index)
 		w->enough = (rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX) + 1;
-	walk_start(w, rsm.has_after ? rsm.after : STR_NONE);
+	directory_walk(w, rsm.has_after ? rsm.after : STR_NONE);
 }

@@ -42,7 +42,7 @@ struct walk {
 
 struct walk *walk_new(struct iq *iq, struct str host);
 /* Reads; done is called from a later turn. Afterwards v is in order of nodes. */
-void walk_start(struct walk *w, struct str after);
+void directory_walk(struct walk *w, struct str after);
 /* Fills in how many are inside, asking each shard; then done is called again, with counted set. */
 void walk_count(struct walk *w);
 void walk_free(struct walk *w);

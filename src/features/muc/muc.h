@@ -112,6 +112,8 @@ struct room {
 	struct map affils;   /* bare JID → struct affil_entry */
 	struct map reserved; /* look of a nick → struct affil_entry */
 	struct map gone;     /* versions.c */
+	struct told *told_first, *told_last; /* versions.c: of this turn */
+	uint64_t told_since, told_until;
 	uint64_t affil_ver, affil_floor; /* the version, and the oldest from which changes are known */
 	struct map hats, hatted; /* hats.c */
 	struct map applicants;	 /* register.c */
@@ -271,7 +273,7 @@ struct affil_deed {
 	enum affil to;
 	struct str nick; /* as for room_set_affil */
 	struct str actor, reason; /* told to those inside */
-	struct str by;	 /* bare JID in whose name a new member of a members-only room is invited; empty: is not */
+	struct str by;	 /* bare JID of who did it to somebody else, who is told, or invited into a members-only room; empty: is not */
 };
 /* Does it: list, store, version, presence. Returns 0; -ENOSPC. */
 int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch **b);
@@ -307,8 +309,10 @@ struct str versions_until(struct room *r); /* <mav/> of self-presence */
 void versions_send(struct room *r, struct seat *to, const struct xml *join);
 /* The affiliation of bare changed: a new version. Returns <mav/> from the old to the new one. */
 struct str versions_change(struct room *r, struct str bare, struct store_batch **b);
-/* Tells those who may know that somebody who is not inside has another affiliation now. */
-void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, struct str mav);
+/* Somebody who is not shown inside has another affiliation now: those who may know are told by versions_flush. since: the version before. */
+void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, uint64_t since);
+/* In the same turn: before any presence with <mav/>, and when the request is done. One message, however many changes. */
+void versions_flush(struct room *r);
 void room_owner(struct room *r, struct iq *iq);
 void room_register(struct room *r, struct iq *iq);
 void room_disco_info(struct room *r, struct iq *iq);

@@ -67,7 +67,7 @@ struct roll {
 /* Deeds that make the lists true. */
 struct lists {
 	struct room *r;
-	struct str actor;
+	struct str actor, by;
 	struct roll owners, admins;
 	struct affil_deed *v;
 	size_t n, owners_left;
@@ -124,7 +124,7 @@ static void want(struct lists *l, struct str bare, enum affil now)
 			return;
 	l->owners_left += (to == AFFIL_OWNER) - (now == AFFIL_OWNER);
 	if (to != now)
-		l->v[l->n++] = (struct affil_deed){ .bare = bare, .to = to, .actor = l->actor };
+		l->v[l->n++] = (struct affil_deed){ .bare = bare, .to = to, .actor = l->actor, .by = l->by };
 }
 
 static void want_all(struct lists *l, const struct roll *roll)
@@ -213,7 +213,7 @@ static void submit(struct room *r, struct iq *iq, const struct xml *form)
 {
 	struct arena *a = core_arena(r->core);
 	struct seat *s = seat_find(r, iq->st->from);
-	struct lists l = { .r = r, .actor = s ? arena_str(a, jid_resource(s->o->jid)) : STR_NONE };
+	struct lists l = { .r = r, .by = jid_bare_str(iq->st->from), .actor = s ? arena_str(a, jid_resource(s->o->jid)) : STR_NONE };
 	struct room_config next;
 	int err;
 

@@ -445,6 +445,7 @@ static void take(struct room *r, struct transit *t)
 		room_message(r, t);
 	else
 		room_iq(r, t);
+	versions_flush(r);
 	transit_finish(t); /* nothing is left where the handler dealt with it */
 	end_if_empty(r);
 }

@@ -242,7 +242,7 @@ static void submit(struct iq *iq, const struct xml *form)
 	w->done = on_walked;
 	if (!s->by_users && s->after.p)
 		w->enough = s->max + 1;
-	walk_start(w, s->by_users ? STR_NONE : s->after);
+	directory_walk(w, s->by_users ? STR_NONE : s->after);
 }
 
 void directory_search(struct iq *iq)

@@ -162,38 +162,86 @@ static struct xml *message_new(struct room *r, struct stanza *st)
 	return xml_add(core_arena(r->core), st->el, "x", NS_MUC_USER);
 }
 
-static void tell_group(struct room *r, struct str bare, enum affil as, struct str mav_bytes, struct fanout_to **v, size_t n)
+/* ---- telling of those who are not inside ---- */
+
+enum { LISTS = AFFIL_OWNER + 1, MASKS = 1 << LISTS };
+
+/* A change that waits to be told, in the turn's arena. */
+struct told {
+	struct told *next;
+	struct str bare;
+	enum affil was, now;
+};
+
+void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, uint64_t since)
+{
+	struct arena *a = core_arena(r->core);
+	struct told *t = arena_zalloc(a, sizeof(*t));
+
+	*t = (struct told){ .bare = arena_str(a, bare), .was = was, .now = now };
+	if (!r->told_first)
+		r->told_since = since;
+	*(r->told_first ? &r->told_last->next : &r->told_first) = t;
+	r->told_last = t;
+	r->told_until = r->affil_ver;
+}
+
+/* Which lists may this one see? */
+static unsigned mask_of(const struct room *r, const struct seat *s)
+{
+	unsigned mask = 0;
+
+	for (int i = 0; i < LISTS; i++)
+		mask |= (unsigned)room_may_list(r, s->real.jid, s, (enum affil)i) << i;
+	return mask;
+}
+
+/* To all who see the same lists: what they may know of the changes. */
+static void tell_group(struct room *r, unsigned mask, struct fanout_to **v, size_t n)
 {
 	struct arena *a = core_arena(r->core);
 	struct stanza st;
-	struct xml *x, *el;
+	struct xml *x = message_new(r, &st), *el;
+	size_t items = 0;
 
-	if (!n)
-		return;
-	x = message_new(r, &st);
-	if (mav_bytes.n && !xml_parse(a, mav_bytes, &el))
+	if (!xml_parse(a, mav(r, r->told_since, r->told_until), &el))
 		xml_append(x, el);
-	put_item(a, x, bare, as, NULL);
-	router_fanout(r->core, &st, v, n);
+	for (const struct told *t = r->told_first; t; t = t->next) {
+		if (!(mask & (1u << t->was | 1u << t->now)))
+			continue;
+		put_item(a, x, t->bare, mask & 1u << t->now ? t->now : AFFIL_NONE, NULL); /* what became of it may not be theirs */
+		items++;
+	}
+	if (items)
+		router_fanout(r->core, &st, v, n);
 	stanza_fini(&st);
 }
 
-void versions_tell(struct room *r, struct str bare, enum affil was, enum affil now, struct str mav_bytes)
+void versions_flush(struct room *r)
 {
 	struct arena *a = core_arena(r->core);
-	struct fanout_to **full = arena_alloc(a, (r->seats_n + 1) * sizeof(*full)), **none = arena_alloc(a, (r->seats_n + 1) * sizeof(*none));
-	size_t full_n = 0, none_n = 0;
+	struct fanout_to **v;
+	uint8_t *masks;
+	bool used[MASKS] = { false };
 
+	if (!r->told_first)
+		return;
+	v = arena_alloc(a, (r->seats_n + 1) * sizeof(*v));
+	masks = arena_alloc(a, r->seats_n + 1);
 	for (uint32_t i = 0; i < r->seats_n; i++) {
-		struct seat *s = r->seats[i];
-
-		if (now != AFFIL_NONE && room_may_list(r, s->real.jid, s, now))
-			full[full_n++] = &s->real;
-		else if (was != AFFIL_NONE && room_may_list(r, s->real.jid, s, was)) /* what became of it is not theirs to know */
-			none[none_n++] = &s->real;
+		masks[i] = (uint8_t)mask_of(r, r->seats[i]);
+		used[masks[i]] = true;
 	}
-	tell_group(r, bare, now, mav_bytes, full, full_n);
-	tell_group(r, bare, AFFIL_NONE, mav_bytes, none, none_n);
+	for (unsigned mask = 1; mask < MASKS; mask++) {
+		size_t n = 0;
+
+		for (uint32_t i = 0; used[mask] && i < r->seats_n; i++)
+			if (masks[i] == mask)
+				v[n++] = &r->seats[i]->real;
+		if (n)
+			tell_group(r, mask, v, n);
+	}
+	r->told_first = r->told_last = NULL;
 }
 
 /* ---- on joining ---- */

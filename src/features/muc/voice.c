@@ -122,6 +122,8 @@ static void grant(struct room *r, struct transit *t, const struct seat *by, cons
 {
 	struct arena *a = core_arena(r->core);
 	struct occupant *o = occupant_find(r, form_value(a, form, "muc#roomnick"));
+	struct jid real;
+	struct seat *of;
 	bool allow = false;
 
 	if (by->o->role != ROLE_MODERATOR) {
@@ -129,6 +131,11 @@ static void grant(struct room *r, struct transit *t, const struct seat *by, cons
 		return;
 	}
 	form_bool(a, form, "muc#request_allow", &allow);
+	/* The nick may be another's by now: the address says whom they meant. */
+	if (!jid_parse(a, str_trim(form_value(a, form, "muc#jid")), &real)) {
+		of = seat_find(r, real);
+		o = of ? of->o : NULL;
+	}
 	if (allow && o && o->role == ROLE_VISITOR)
 		room_role(o, ROLE_PARTICIPANT, STR_NONE, STR_NONE);
 	transit_finish(t);

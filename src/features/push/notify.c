@@ -253,6 +253,8 @@ void push_unseen(struct user *u, struct session *s, struct stanza *st)
 	if (!p || !p->regs_n || u->leaving)
 		return;
 	w = stanza_weight(u, st, s && st->kind == ST_MESSAGE && st->type == MSG_GROUPCHAT ? session_nick(s, st->from) : STR_NONE);
+	if (!s && w == WEIGHT_ROOM)
+		w = WEIGHT_MESSAGE; /* a room tells somebody who is not inside: it has its reason */
 	if (!is_worth_it(u, st, w))
 		return;
 	list_each(r, &p->regs, link)
@@ -260,8 +262,28 @@ void push_unseen(struct user *u, struct session *s, struct stanza *st)
 			add(r, s, st, w);
 }
 
+/* §8: the service takes its permission back. */
+static void heed_affiliation(struct user *u, struct stanza *st)
+{
+	struct xml *el = stanza_tree(st, core_arena(u->core)), *pubsub = el ? xml_child(el, "pubsub", NS_PUBSUB_PLAIN) : NULL;
+	struct xml *aff = pubsub ? xml_child(pubsub, "affiliation", NULL) : NULL;
+
+	if (aff && str_is(xml_get(aff, "affiliation"), "none") && str_eq(xml_get(aff, "jid"), u->jid.full) && xml_get(pubsub, "node").p)
+		push_give_up(u, st->from.full, xml_get(pubsub, "node"), "affiliation");
+}
+
 enum verdict push_delivered(struct transit *t)
 {
+	struct pushes *p = pushes_of(t->user);
+	struct push_reg *r;
+	bool known = false;
+
+	if (!p || !p->regs_n)
+		return PASS;
+	list_each(r, &p->regs, link)
+		known = known || str_is(t->st->from.full, r->jid);
+	if (known)
+		heed_affiliation(t->user, t->st);
 	if (t->st->type != MSG_GROUPCHAT) /* of a room elsewhere: only who is inside gets it */
 		push_unseen(t->user, NULL, t->st);
 	return PASS;

@@ -37,7 +37,7 @@ class Client:
         self.framed = transport in ('ws', 'bosh')
         self.log = log if log is not None else []
         self.label = label or (account.node if account else 'anon')
-        self.domain = server.domain
+        self.domain = account.domain if account else server.domain
         self.link = self.reader = self.header = self.features = None
         self.queue, self.closed, self.ended = [], False, False
         self.jid = None
@@ -82,7 +82,7 @@ class Client:
         else:
             self.link = Link(address)
             if self.transport == 'tls':
-                self.link.start_tls(alpn='xmpp-client', **tls_args)
+                self.link.start_tls(**dict({'alpn': 'xmpp-client', 'name': self.domain}, **tls_args))
         self.closed = self.ended = False
         self.reader = tree.Reader(framed=self.framed)
         return self
@@ -114,7 +114,7 @@ class Client:
     def starttls(self, **open_args):
         self.raw('<starttls xmlns="%s"/>' % TLS)
         self.expect('<proceed xmlns="%s"/>' % TLS)
-        self.link.start_tls()
+        self.link.start_tls(name=self.domain)
         return self.open(**open_args)
 
     # ---- sending
