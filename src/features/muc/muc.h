@@ -140,6 +140,8 @@ struct room {
 	uint64_t subject_ms;
 	struct hist hist[MUC_HISTORY_MAX]; /* ring */
 	uint32_t hist_at, hist_n;
+	bool keeps_own;	    /* the operator set its retention (core/retention.h) when it was loaded: */
+	uint64_t keep_days; /* 0: for ever */
 	struct seen *seen; /* MUC_SEEN; NULL: nothing yet */
 	uint32_t seen_at, seen_old; /* next place from the front; places used from the back, by older rows at loading */
 	uint32_t pages;		    /* read while loading */

@@ -74,6 +74,7 @@ static void room_clear(struct room *r)
 	r->grave = NULL;
 	r->saved = false;
 	r->open_from = 0;
+	r->keeps_own = false;
 	r->state = ROOM_ABSENT;
 }
 
