@@ -166,6 +166,10 @@ struct muc {
 
 void muc_stanza(struct muc *m, struct transit *t); /* to a room: takes over t */
 void rooms_free(struct muc *m);
+/* Runs fn as a stanza's handler runs: what it sends may come back at once, and waits. For callbacks of store and timers; the room may be
+ * gone afterwards. */
+typedef void room_fn(struct room *r, void *arg);
+void room_do(struct room *r, room_fn *fn, void *arg);
 void room_create(struct room *r, struct jid owner);
 void room_unlock(struct room *r);
 /* Removes everything of the room from memory and store; occupants must be gone. */

@@ -215,6 +215,14 @@ static void run(struct room *r, struct transit *t)
 	settle(r);
 }
 
+void room_do(struct room *r, room_fn *fn, void *arg)
+{
+	must(!r->busy);
+	r->busy = true;
+	fn(r, arg);
+	run(r, NULL);
+}
+
 static void wait(struct room *r, struct transit *t)
 {
 	struct parcel *p;
