@@ -401,3 +401,18 @@ def sighup_adds_a_host(stage):
 def bad_lists_stop_the_start(stage, row):
     done = stage.server.cli('config', '--check', '--set', 'hosts=' + row, data=False, check=False)
     check(done.returncode == 1 and 'hosts' in done.stderr, done.stderr)
+
+
+@on_server(TWO)
+def an_administrator_rules_no_archives_of_the_other_host(stage):
+    boss = client(stage, member(stage, 'boss', B, admin=True)).online()
+    other = member(stage, 'bob', A)
+    nodes = boss.get('<query xmlns="%s" node="%s"/>' % (DISCO_ITEMS, COMMANDS), B).all('query/item')
+    keep = [n['node'] for n in nodes if n['name'] == 'How long to keep messages']
+    equal(len(keep), 1, 'commands about archives')
+    for jid, kind in ((other.jid, 'error'), ('room@conference.' + A, 'error'), (boss.bare, 'result'), ('room@conference.' + B, 'result')):
+        x = form('', {'jid': jid, 'days': '1'}).replace('<field var="FORM_TYPE" type="hidden"><value></value></field>', '')
+        answer = boss.iq('set', '<command xmlns="%s" node="%s" action="execute"/>' % (COMMANDS, keep[0]), B)
+        session = answer.find('command')['sessionid'] or ''
+        got = boss.iq('set', '<command xmlns="%s" node="%s" sessionid="%s" action="complete">%s</command>' % (COMMANDS, keep[0], session, x), B)
+        equal(got['type'], kind, jid)
