@@ -450,8 +450,10 @@ static void on_grant(struct shard *s, void *arg, int status, struct str node, st
 {
 	struct stream *st = arg;
 	struct str authzid = st->auth->name ? str_of(st->auth->name) : STR_NONE;
+	char app[sizeof(st->app)];
 
 	(void)s;
+	snprintf(app, sizeof(app), "g%.*s", STR_ARG(id));
 	if (!stream_woken(st))
 		return;
 	if (status == -EACCES) {
@@ -468,7 +470,7 @@ static void on_grant(struct shard *s, void *arg, int status, struct str node, st
 		if (!take_name(st, node, STR_NONE))
 			sasl_fail(st, "not-authorized", NULL);
 		else
-			succeed(st, STR_NONE, NULL, arena_printf(core_arena(st->core), "g%.*s", STR_ARG(id)).p);
+			succeed(st, STR_NONE, NULL, app);
 	}
 	stream_proceed(st);
 }
