@@ -340,10 +340,12 @@ static void scram_final(struct stream *st, struct str message)
 		return;
 	}
 	bad = scram_server_final(&a->scram, core_arena(st->core), message, binding, &out);
-	if (bad)
+	if (bad) {
 		sasl_fail(st, scram_condition(bad), NULL);
-	else
-		succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
+		return;
+	}
+	must(a->in); /* there was a challenge */
+	succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
 }
 
 /* ---- PLAIN ---- */
