@@ -88,6 +88,8 @@ static void carry_over(struct ps_req *r, struct str id, const struct xml *payloa
 		bookmarks_changed(r->h, id, payload, b);
 	else if (str_is(r->node, NS_AVATAR_METADATA))
 		pep_avatar_changed(r->h, payload, b);
+	else if (str_is(r->node, NS_MDS))
+		mds_read(r->h->user, id, payload);
 }
 
 static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
