@@ -219,16 +219,17 @@ static void on_rows(struct shard *s, void *arg, int status, const struct store_i
 
 	if (n && n->loading) {
 		n->loading = false;
-		if (status)
-			log_error("pubsub.items", "host=%.*s error=%d next=\"taken as empty until the account is loaded again\"",
-				STR_ARG(h->jid.full), -status);
 		for (size_t i = 0; i < n_rows; i++)
 			load_row(n, &v[i]);
 		uncache_old(n);
-		n->loaded = true;
+		n->loaded = !status;
 	}
-	if (h)
+	if (h && status) {
+		log_error("pubsub.items", "host=%.*s error=%d next=\"they are read again when they are needed\"", STR_ARG(h->jid.full), -status);
+		ps_host_fail(h);
+	} else if (h) {
 		ps_host_pump(h);
+	}
 	free(ref);
 }
 
@@ -246,7 +247,7 @@ bool ps_items_ready(struct ps_node *n)
 	if (store_list(h->core->env->store, h->core->shard, &range, on_rows, ref)) {
 		free(ref);
 		n->loading = false;
-		n->loaded = true; /* the store is overloaded: what is written next will say so */
+		ps_host_retry(h);
 	}
 	return n->loaded;
 }
