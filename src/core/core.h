@@ -28,7 +28,7 @@ enum {
 /* Who keeps something per shard: core->slot. */
 enum core_slot { SLOT_MUC, SLOT_PUBSUB, SLOT_CAPS, SLOT_S2S, SLOT_COMPONENTS, SLOT_PUSH, SLOT_COMMANDS, SLOT_ADMIN, SLOT_BOSH, SLOT_EPHEMERAL, SLOT_RETENTION, SLOT_REPORTS, CORE_SLOTS };
 /* Who keeps something per loaded user: user->slot. */
-enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOT_NOTICE, USER_SLOTS };
+enum user_slot { USER_SLOT_DEDUP, USER_SLOT_PEP, USER_SLOT_PUSH, USER_SLOT_INBOX, USER_SLOT_STRANGERS, USER_SLOT_NOTICE, USER_SLOT_MOVED, USER_SLOTS };
 
 /* Shared by all shards; read-only after start but for the configuration pointer. */
 struct env {

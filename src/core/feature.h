@@ -72,6 +72,8 @@ struct feature {
 	void (*on_presence_in)(struct user *u, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
+	/* A subscription request to an account, before it is dealt with. Returns true when it is kept for later (subscription_in). */
+	bool (*on_subscribe_in)(struct user *u, struct stanza *st);
 	/* A contact's subscription changed and holds now. */
 	void (*on_contact)(struct user *u, struct contact *c);
 	/* Something has come that the user may not have seen: core/unseen.h. */

@@ -17,6 +17,7 @@ extern const struct feature feature_extdisco;
 extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
+extern const struct feature feature_moved;
 extern const struct feature feature_muc;
 extern const struct feature feature_ping;
 extern const struct feature feature_pubsub;
@@ -49,6 +50,7 @@ const struct feature *const features[] = {
 	&feature_commands,
 	&feature_admin,
 	&feature_reports,
+	&feature_moved,
 	&feature_contact,
 	&feature_extdisco,
 	&feature_invite,
