@@ -90,8 +90,8 @@ struct feature {
 	bool (*disco_items)(struct iq *iq, struct xml *query);
 	/* Items of a host beside the services. */
 	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
-	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
-	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
+	/* Forms of every domain's disco#info (XEP-0128): adds <x/>, or a <feature/> that is not always there, to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };

@@ -28,6 +28,7 @@ extern const struct feature feature_retention;
 extern const struct feature feature_retract;
 extern const struct feature feature_roster;
 extern const struct feature feature_second_factor;
+extern const struct feature feature_serverinfo;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
 extern const struct feature feature_upload;
@@ -52,6 +53,7 @@ const struct feature *const features[] = {
 	&feature_reports,
 	&feature_moved,
 	&feature_contact,
+	&feature_serverinfo,
 	&feature_extdisco,
 	&feature_invite,
 	&feature_register,

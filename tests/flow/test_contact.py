@@ -88,3 +88,23 @@ def a_relay_without_credentials_says_that_it_wants_some(stage):
     a = stage.online()
     s = a.get(f'<services xmlns="{EXTDISCO}"/>', a.domain).find('services/service')
     equal((s['restricted'], s['username']), ('true', None))
+
+
+@on_server({'serverinfo.publish': 'true', 'contact.abuse': 'mailto:abuse@example.org'})
+def server_information_is_published(stage):
+    """XEP-0485 1.0.0, one form for it and the addresses."""
+    a, info = stage.online(), 'urn:xmpp:serverinfo:0'
+    told, query = forms(a)
+    check(info in [f['var'] for f in query.all('feature')], 'not announced')
+    equal(told[SERVERINFO]['serverinfo-pubsub-node'], ['xmpp:pubsub.localhost?;node=serverinfo'])
+    equal(told[SERVERINFO]['abuse-addresses'], ['mailto:abuse@example.org'])
+    equal(a.features.find('c', 'http://jabber.org/protocol/caps')['ver'], verification(query))
+    pubsub = 'http://jabber.org/protocol/pubsub'
+    got = a.get(f'<pubsub xmlns="{pubsub}"><items node="serverinfo"/></pubsub>', 'pubsub.localhost').all('pubsub/items/item')
+    equal([(i['id'], i.find('serverinfo/domain', info)['name']) for i in got], [('current', 'localhost')])
+    equal(got[0].find('serverinfo').textof('query/name'), 'Anser')
+    a.refused('set', f'<pubsub xmlns="{pubsub}"><publish node="serverinfo"><item id="current"><x xmlns="y"/></item></publish></pubsub>', 'forbidden', 'pubsub.localhost')
+    check(('pubsub', 'leaf') in disco(a, 'pubsub.localhost', 'serverinfo')[1], 'no leaf')
+    stage.server.restart()
+    a = stage.client(a.account).online()
+    equal(len(a.get(f'<pubsub xmlns="{pubsub}"><items node="serverinfo"/></pubsub>', 'pubsub.localhost').all('pubsub/items/item')), 1)
