@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What the domain says of itself and others: XEP-0157 1.1.1 and XEP-0455 0.4.0 in XEP-0128 forms, XEP-0215 1.0.0."""
 import base64
+import json
 import hashlib
 import hmac
 import re
@@ -108,3 +109,13 @@ def server_information_is_published(stage):
     stage.server.restart()
     a = stage.client(a.account).online()
     equal(len(a.get(f'<pubsub xmlns="{pubsub}"><items node="serverinfo"/></pubsub>', 'pubsub.localhost').all('pubsub/items/item')), 1)
+
+
+def a_status_file_for_an_outage_is_written(stage):
+    def outage(*args, **kw):
+        return stage.server.cli('outage', *args, data=False, **kw)
+    equal(json.loads(outage('New disks: "soon"', '2026-12-31T23:00:00+01:00', '2027-01-01T02:00:00Z', '--planned').stdout),
+          {'planned': True, 'beginning': '2026-12-31T22:00:00.000Z', 'expected_end': '2027-01-01T02:00:00.000Z', 'message': {'default': 'New disks: "soon"'}})
+    now = json.loads(outage('朱丽叶').stdout)
+    check(re.match(r'\d{4}-\d\d-\d\dT', now['beginning']) and not now['planned'] and 'expected_end' not in now, now)
+    check(outage('x', 'tomorrow', check=False).returncode, 'a bad time is taken')
