@@ -283,8 +283,7 @@ static void open_stream(struct bosh *b, struct str to, struct str from)
 	struct xml *open = xml_new(a, "open", NS_FRAMING);
 
 	xml_set(a, open, "version", STR("1.0"));
-	if (to.n)
-		xml_set(a, open, "to", to);
+	xml_set(a, open, "to", to.n ? to : b->st.host->domain); /* a restart may leave it out */
 	if (from.n)
 		xml_set(a, open, "from", from);
 	stream_opened(&b->st, open);

@@ -358,6 +358,18 @@ def a_conflict_waits_for_the_next_request(stage):
              'conflict')
 
 
+def the_end_of_the_server_is_told(stage):
+    server = stage.own_server({})
+    cs = [stage.client(transport='bosh', server=server).login() for _ in range(4)]
+    for c in cs:
+        c.link._room()
+        if not c.link.waiting():
+            c.link._post({})
+    server.end()
+    for c in cs:
+        c.expect('<stream:error><system-shutdown xmlns="urn:ietf:params:xml:ns:xmpp-streams"/></stream:error>')
+
+
 def a_server_with_open_sessions_ends_in_order(stage):
     """Signed in, not yet signed in, with and without a request that waits."""
     server = stage.own_server({})

@@ -347,7 +347,7 @@ def the_command_line_names_hosts(stage):
     equal(listed(B), ['x@' + B, 'yan@' + B])
     equal(listed(), ['zoe@' + A])
     check('//%s:' % B in cli('invite', B).stdout, 'invitation')
-    check('hosts: %s\n' % B in cli('status').stdout and '"%s"' % B in cli('status', '--json').stdout, cli('status').stdout)
+    check('hosts: %s, %s\n' % (A, B) in cli('status').stdout and '"%s"' % B in cli('status', '--json').stdout, cli('status').stdout)
     for words in (('user', 'list', 'c.example'), ('invite', 'c.example'), ('user', 'delete', 'zoe@' + B)):
         check(cli(*words, check=False).returncode == 1, words)
     check(cli('user', 'add', 'x@c.example', '--password-stdin', text='secret password\n', check=False).returncode == 1, 'unknown host')

@@ -319,3 +319,14 @@ def items_and_names_of_accounts_are_bounded(stage):
     fails(a, 'set', publish('n', entry('x' * 246000)), 'not-acceptable', 'payload-too-big')
     a.set(publish('n', entry('x' * 240000)))
     equal(len(texts_of(a.get(items('n')))[0]), 240000)
+
+
+def an_acknowledged_publication_survives_kill_9(stage):
+    server = stage.own_server()
+    a = stage.client(server.account(), server=server).online()
+    for i in range(5):
+        a.set(publish('n', entry('round %d' % i), 'i', {'pubsub#access_model': 'whitelist'}))
+        server.kill()
+        server.start()
+        a = stage.client(a.account, server=server).online()
+        equal(texts_of(a.get(items('n'))), ['round %d' % i])

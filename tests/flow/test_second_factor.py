@@ -454,3 +454,32 @@ def everything_survives_a_restart(stage):
     success(c.task('RECOVERY-CODE', code(codes[9])))
     d = stage.client(Account('keeper', server.domain, text), server=server).connect()
     equal(d.sasl('SCRAM-SHA-512').name, 'success')
+
+
+@on_server({'hosts': 'b.example'})
+def each_host_has_its_own(stage):
+    """The same name on two domains: factor, passwords and limits are apart."""
+    people = []
+    for domain in ('localhost', 'b.example'):
+        stage.server.cli('user', 'add', 'bob@' + domain, '--password-stdin', text='secret password\n')
+        c = stage.client(Account('bob', domain, 'secret password'))
+        c.domain = domain
+        people.append(c.online())
+    here, there = people
+    app, _ = enrol(there)
+    text, app_id = app_password(here)
+
+    def again(of, password='secret password'):
+        c = stage.client(Account('bob', of.account.domain, password))
+        c.domain = of.account.domain
+        return c.connect(sender=of.bare)
+
+    success(again(here).sasl2('SCRAM-SHA-256', BIND_PLAIN))
+    b = again(there)
+    asked(b.sasl2('SCRAM-SHA-256', BIND_PLAIN))
+    success(b.task('TOTP', code(app.code())))
+    equal(again(here, text).sasl('SCRAM-SHA-256').name, 'success')
+    equal(again(there, text).sasl('SCRAM-SHA-256').name, 'failure')
+    there.refused('set', command(f'{FACTOR}#app-password-revoke', {'id': app_id}), 'item-not-found')
+    stage.server.cli('user', 'totp', 'off', 'bob@b.example')
+    success(again(there).sasl2('SCRAM-SHA-256', BIND_PLAIN))

@@ -173,7 +173,7 @@ class Ejabberd(Peer):
                 'ERL_CRASH_DUMP_BYTES': '0'}
 
     def command(self):
-        dns = 'inet_db:set_resolv_conf(""), inet_db:set_lookup([file, dns]), inet_db:add_ns({127,0,0,1}, %d).' % self.world.dns.port
+        dns = 'inet_db:set_resolv_conf(""), inet_db:set_lookup([file, dns]), inet_db:res_option(nameservers, [{{127,0,0,1}, %d}]).' % self.world.dns.port
         users = ' '.join('ejabberd_auth:try_register(<<"%s">>, <<"%s">>, <<"%s">>),' % (n, d, PASSWORD)
                          for d in self.domains for n in ('anne', 'bert'))
         return ['erl', '-noinput', '-sname', 'fed%d@localhost' % self.ports['dist'], '-setcookie', 'peers', '-erl_epmd_port',

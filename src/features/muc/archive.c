@@ -335,7 +335,8 @@ static bool may_read(const struct room *r, struct jid who, const struct seat *s)
 	return true;
 }
 
-static void query(struct room *r, struct iq *iq, bool real)
+/* from: the first row whose speaker's real JID is shown; UINT64_MAX: of none. */
+static void query(struct room *r, struct iq *iq, uint64_t from)
 {
 	struct mam_query m;
 	int err = mam_parse(core_arena(r->core), iq->el, &m);
@@ -349,15 +350,17 @@ static void query(struct room *r, struct iq *iq, bool real)
 		m.q.end_id = 0;
 	if (str_eq(m.q.with, r->jid.full))
 		m.q.with = STR_NONE;
-	mam_answer(iq, &m, r->jid.full, real ? &REAL : NULL);
+	m.extra_from = from;
+	mam_answer(iq, &m, r->jid.full, &REAL);
 }
 
 void room_mam(struct room *r, struct iq *iq)
 {
 	struct jid who = iq->st->from;
 	struct seat *s = seat_find(r, who);
-	bool real = r->cfg.whois == WHOIS_ANYONE || room_affil_of(r, who) >= AFFIL_ADMIN ||
-		(s && s->o->role == ROLE_MODERATOR);
+	bool always = room_affil_of(r, who) >= AFFIL_ADMIN || (s && s->o->role == ROLE_MODERATOR);
+	/* What was said while addresses were hidden stays so. */
+	uint64_t from = always ? 0 : r->cfg.whois == WHOIS_ANYONE ? r->open_from : UINT64_MAX;
 
 	if (!may_read(r, who, s))
 		iq_error(iq, ERR_FORBIDDEN, NULL);
@@ -366,7 +369,7 @@ void room_mam(struct room *r, struct iq *iq)
 	else if (iq->st->type == IQ_GET && str_is(iq->el->name, "query"))
 		mam_form(iq);
 	else if (iq->st->type == IQ_SET && str_is(iq->el->name, "query"))
-		query(r, iq, real);
+		query(r, iq, from);
 	else
 		iq_error(iq, ERR_BAD_REQUEST, NULL);
 }

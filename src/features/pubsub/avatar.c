@@ -96,11 +96,14 @@ static void tell(struct user *u, const char *sha1)
 	struct stanza st;
 
 	list_each(s, &u->sessions, in_user) {
-		if (!s->presence || stanza_unpack(blob_view(s->presence), &st))
-			continue;
-		if (stamp(core_arena(u->core), &st, sha1))
-			presence_renew(s, &st);
-		stanza_fini(&st);
+		struct blob *was = blob_ref(s->presence);
+
+		if (was && !stanza_unpack(blob_view(was), &st)) {
+			if (stamp(core_arena(u->core), &st, sha1))
+				presence_renew(s, &st);
+			stanza_fini(&st);
+		}
+		blob_unref(was);
 	}
 }
 

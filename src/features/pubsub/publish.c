@@ -70,11 +70,11 @@ static void make_room(struct ps_node *n, struct store_batch *b)
 
 /* ---- publish ---- */
 
-static struct xml *published(struct ps_req *r, struct str id, bool tell_id)
+static struct xml *published(struct ps_req *r, struct str id)
 {
 	struct xml *el, *reply = ps_reply(r, "publish", &el);
 
-	if (tell_id)
+	if (id.n)
 		xml_set(r->a, xml_add(r->a, el, "item", NULL), "id", id);
 	return reply;
 }
@@ -89,6 +89,8 @@ static void tell_others(struct ps_req *r, struct str id, const struct xml *paylo
 		bookmarks_replaced(r->h, payload, b);
 	else if (str_is(r->node, NS_AVATAR_METADATA))
 		pep_avatar_changed(r->h, id, payload, b);
+	else if (str_is(r->node, NS_MDS))
+		mds_read(r->h->user, id, payload);
 }
 
 static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
@@ -96,9 +98,8 @@ static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
 	const struct xml *payload = item ? xml_child_any(item) : NULL;
 	struct str id = item ? xml_get(item, "id") : STR_NONE, bytes = ps_bytes(r->a, payload);
 	struct ps_item transient = { .size = (uint32_t)bytes.n }, *it = &transient;
-	bool made = item && !id.n;
 
-	if (made)
+	if (item && !id.n)
 		id = random_token(r->a, 16);
 	if (is_full(r->n, id)) {
 		store_batch_free(b);
@@ -122,7 +123,7 @@ static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
 	ps_event_item(r->n, item ? it : NULL, bytes);
 	if (!str_is(r->node, NS_STORAGE_BOOKMARKS))
 		tell_others(r, id, payload, b);
-	ps_answer(r->h, r->iq, b, published(r, id, made));
+	ps_answer(r->h, r->iq, b, published(r, id));
 }
 
 /* Answers and returns false when the node is not there and may not be made, or is not as the publisher wants it. */

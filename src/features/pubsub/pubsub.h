@@ -276,6 +276,8 @@ void private_xml(struct iq *iq);
 
 /* ---- mds.c: XEP-0490 ---- */
 enum verdict mds_send(struct transit *t); /* SEND_STAMP */
+/* An account published how far it has read a conversation: tells its inbox. */
+void mds_read(struct user *u, struct str peer, const struct xml *displayed);
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
 void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
