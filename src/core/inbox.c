@@ -12,15 +12,15 @@
 #include "core/inbox_priv.h"
 #include "proto/xmpp/ns.h"
 
-enum step { STEP_IDLE, STEP_LOAD, STEP_REPLAY };
+enum step { STEP_IDLE, STEP_LOAD, STEP_LOAD_READ, STEP_REPLAY };
+
+#define KIND_READ "inbox-read"
 
 /* Somebody who asked. */
 struct waiter {
 	struct waiter *next;
 	inbox_fn *fn;
 	void *arg;
-	uint64_t seen_id; /* inbox_displayed: of peer */
-	char peer[];
 };
 
 /* user->slot[USER_SLOT_INBOX] */
@@ -200,43 +200,24 @@ static void answer(struct core *core, struct inbox *box, int status)
 	while (w) {
 		struct waiter *next = w->next;
 
-		if (w->fn) {
-			if (!v && !status)
-				v = list_of(box, core_arena(core), &n);
-			w->fn(core, w->arg, status, v, n);
-		}
+		if (!v && !status)
+			v = list_of(box, core_arena(core), &n);
+		w->fn(core, w->arg, status, v, n);
 		free(w);
 		w = next;
 	}
 }
 
-static void apply_seen(struct inbox *box, const struct waiter *w)
-{
-	struct conv *c = map_get(&box->convs, str_of(w->peer));
-
-	if (!c || w->seen_id <= c->kept.read_id)
-		return;
-	conv_read(&c->kept, w->seen_id);
-	c->changed = true;
-	if (c->has_now)
-		conv_read(&c->now, w->seen_id);
-}
-
 static void finish(struct user *u, struct inbox *box, int status)
 {
 	uint32_t pos = 0;
-	bool seen = false;
 	struct str key;
 	void *value;
 
 	box->step = STEP_IDLE;
-	for (const struct waiter *w = box->first; w && !status; w = w->next) {
-		if (w->fn)
-			continue;
-		apply_seen(box, w);
-		seen = true;
-	}
-	if (!status && (seen || box->upto < box->settled)) {
+	free(box->after);
+	box->after = NULL;
+	if (!status && box->upto < box->settled) {
 		box->upto = box->settled;
 		save(u, box);
 	}
@@ -325,6 +306,18 @@ static void replay(struct user *u, struct inbox *box)
 
 static void load_page(struct user *u, struct inbox *box);
 
+static void load_item(struct inbox *box, const struct store_item *item)
+{
+	uint64_t id;
+
+	if (box->step == STEP_LOAD && !item->key.n)
+		str_u64(item->value, UINT64_MAX, &box->upto);
+	else if (box->step == STEP_LOAD)
+		conv_load(&conv_of(box, item->key)->kept, item->value);
+	else if (!str_u64(item->value, UINT64_MAX, &id))
+		conv_read(&conv_of(box, item->key)->kept, id);
+}
+
 static void on_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct user *u = asked_user(arg);
@@ -337,15 +330,13 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 		finish(u, box, status);
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (!v[i].key.n)
-			str_u64(v[i].value, UINT64_MAX, &box->upto);
-		else
-			conv_load(&conv_of(box, v[i].key)->kept, v[i].value);
-	}
+	for (size_t i = 0; i < n; i++)
+		load_item(box, &v[i]);
 	free(box->after);
-	box->after = n ? str_dup(v[n - 1].key) : NULL;
-	if (n == STORE_PAGE_MAX) {
+	box->after = n == STORE_PAGE_MAX ? str_dup(v[n - 1].key) : NULL;
+	if (!box->after)
+		box->step++; /* the next kind */
+	if (box->step <= STEP_LOAD_READ) {
 		load_page(u, box);
 		return;
 	}
@@ -355,11 +346,11 @@ static void on_items(struct shard *s, void *arg, int status, const struct store_
 
 static void load_page(struct user *u, struct inbox *box)
 {
-	struct store_range range = { .owner = u->jid.full, .kind = STR("inbox"), .after = str_of(box->after), .limit = STORE_PAGE_MAX };
+	struct store_range range = { .owner = u->jid.full, .kind = box->step == STEP_LOAD ? STR("inbox") : STR(KIND_READ),
+		.after = str_of(box->after), .limit = STORE_PAGE_MAX };
 	struct asked *asked = asked_new(u, box);
 	int err;
 
-	box->step = STEP_LOAD;
 	err = store_list(u->core->env->store, u->core->shard, &range, on_items, asked);
 	if (!err)
 		return;
@@ -369,44 +360,49 @@ static void load_page(struct user *u, struct inbox *box)
 
 /* ---- asking ---- */
 
-static int wait_for(struct user *u, inbox_fn *fn, void *arg, struct str peer, uint64_t seen_id)
+int inbox_with(struct user *u, inbox_fn *fn, void *arg)
 {
 	struct inbox *box = box_of(u);
 	struct waiter *w;
 
 	if (box->waiting >= INBOX_WAITING_MAX)
 		return -EBUSY;
-	w = mem_zalloc(sizeof(*w) + peer.n + 1);
+	w = mem_zalloc(sizeof(*w));
 	w->fn = fn;
 	w->arg = arg;
-	w->seen_id = seen_id;
-	if (peer.n)
-		memcpy(w->peer, peer.p, peer.n);
 	*box->tail = w;
 	box->tail = &w->next;
 	box->waiting++;
 	if (box->step != STEP_IDLE)
 		return 0; /* comes with the others' answer, which is as new: rows are read until the end */
-	if (box->loaded)
+	if (box->loaded) {
 		replay(u, box);
-	else
+	} else {
+		box->step = STEP_LOAD;
 		load_page(u, box);
+	}
 	return 0;
-}
-
-int inbox_with(struct user *u, inbox_fn *fn, void *arg)
-{
-	return wait_for(u, fn, arg, STR_NONE, 0);
 }
 
 void inbox_displayed(struct user *u, struct str peer, struct str stanza_id)
 {
+	struct inbox *box = u->slot[USER_SLOT_INBOX];
+	struct store_batch *b;
+	struct conv *c;
 	uint64_t id;
 
 	if (archive_id_parse(stanza_id, &id) || !peer.n || peer.n > STORE_KEY_MAX)
 		return;
-	if (wait_for(u, NULL, NULL, peer, id))
-		log_warning("inbox.busy", "next=\"a conversation may look unread\"");
+	b = store_batch_new();
+	store_put(b, u->jid.full, STR(KIND_READ), peer, stanza_id);
+	store_commit(u->core->env->store, u->core->shard, b, NULL, NULL);
+	if (!box || !box->loaded)
+		return;
+	c = conv_of(box, peer);
+	conv_read(&c->kept, id);
+	c->changed = true;
+	if (c->has_now)
+		conv_read(&c->now, id);
 }
 
 void inbox_free(struct user *u)

@@ -3,7 +3,8 @@
  * what comes in is unread; what the owner says there, or a displayed marker (XEP-0333) that one of its devices sends, makes all
  * before it read. So nothing is written when a message passes: whoever asks brings the state up to date from the archive, and it is
  * kept up to a point some seconds ago (ids of the last seconds may still come in between).
- * Store: kind "inbox", key "" = archive id up to which the rest holds, key JID = a conversation (struct below).
+ * Store: kind "inbox", key "" = archive id up to which the rest holds, key JID = a conversation; kind "inbox-read", key JID = archive
+ * id up to which another way than a message says that it is read.
  * Rooms' messages are in the rooms' archives, which say nothing of who read what: a room is a conversation here only by its
  * invitations, and each occupant who writes privately is one. */
 #ifndef CORE_INBOX_H

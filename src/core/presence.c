@@ -237,10 +237,12 @@ static void available_out(struct session *s, struct stanza *st)
 
 void presence_renew(struct session *s, struct stanza *st)
 {
+	struct blob *old = s->presence; /* st may borrow from it */
+
 	st->from = s->jid;
-	blob_unref(s->presence);
 	s->presence = stanza_pack(st);
 	broadcast(s, st);
+	blob_unref(old);
 }
 
 /* RFC 6121 §4.5.2: contacts, own sessions, and those who got directed presence. */

@@ -2,10 +2,6 @@
 /* The list of features, in the order in which a stage asks them. */
 #include "features/features.h"
 
-extern const struct feature feature_access, feature_archive, feature_blocking, feature_carbons, feature_commands,
-	feature_component, feature_csi, feature_disco, feature_ephemeral, feature_inbox, feature_invite, feature_messaging,
-	feature_muc, feature_ping, feature_pubsub, feature_push, feature_register, feature_retention, feature_retract,
-	feature_roster, feature_second_factor, feature_session_legacy, feature_small, feature_upload;
 extern const struct feature feature_access;
 extern const struct feature feature_admin;
 extern const struct feature feature_archive;

@@ -71,7 +71,7 @@ static const enum sql_id walk_sql[][2] = {
 	[PEER_FULL] = { SQL_WALK_PEERS_UP, SQL_WALK_PEERS_DOWN },
 };
 
-int walk_start(struct walk *w, const struct buf *copied)
+int archive_walk_start(struct walk *w, const struct buf *copied)
 {
 	w->at = 0;
 	w->disk_ended = false;
@@ -90,14 +90,14 @@ int walk_start(struct walk *w, const struct buf *copied)
 	return step_disk(w);
 }
 
-void walk_end(struct walk *w)
+void archive_walk_end(struct walk *w)
 {
 	if (w->st)
 		sqlite3_reset(w->st);
 	buf_free(&w->recent);
 }
 
-int walk_next(struct walk *w, struct ref *out)
+int archive_walk_next(struct walk *w, struct ref *out)
 {
 	bool more = w->at < walk_recent_n(w);
 	const struct recent_row *row = more ? &recent_rows(&w->recent)[w->at] : NULL;
@@ -117,7 +117,7 @@ int walk_next(struct walk *w, struct ref *out)
 
 /* ---- rows ---- */
 
-int walk_fetch(struct walk *w, int64_t seq, struct store_page *out, uint64_t *out_id)
+int archive_walk_fetch(struct walk *w, int64_t seq, struct store_page *out, uint64_t *out_id)
 {
 	struct store_reader *r = w->r;
 	sqlite3_stmt *st = sql_get(&r->sql, SQL_LOG_ROW);
@@ -155,10 +155,10 @@ static int fill_page(struct walk *w, struct store_page *out)
 	int rc;
 
 	out->page.complete = true;
-	while ((rc = walk_next(w, &ref)) > 0) {
+	while ((rc = archive_walk_next(w, &ref)) > 0) {
 		bool full = out->page.n == w->q->limit;
 
-		rc = walk_fetch(w, ref.seq, full ? NULL : out, NULL);
+		rc = archive_walk_fetch(w, ref.seq, full ? NULL : out, NULL);
 		if (rc < 0)
 			break;
 		if (rc && full) {
@@ -235,18 +235,18 @@ static int page_of_ids(struct walk *w, const struct buf *copied, struct store_pa
 			continue;
 		rc = find_id(w, copied, ids[i], &seq);
 		if (rc == 1)
-			rc = walk_fetch(w, seq, out, NULL);
+			rc = archive_walk_fetch(w, seq, out, NULL);
 	}
 	return rc < 0 ? rc : 0;
 }
 
 static int page_of_range(struct walk *w, const struct buf *copied, struct store_page *out)
 {
-	int rc = walk_start(w, copied);
+	int rc = archive_walk_start(w, copied);
 
 	if (!rc)
 		rc = fill_page(w, out);
-	walk_end(w);
+	archive_walk_end(w);
 	return rc;
 }
 
@@ -276,16 +276,16 @@ static bool is_search(const struct walk *w)
 static int count_each(struct walk *w, const struct buf *copied, int64_t *out)
 {
 	struct ref ref;
-	int rc = walk_start(w, copied);
+	int rc = archive_walk_start(w, copied);
 
-	while (!rc && (rc = walk_next(w, &ref)) > 0) {
-		rc = walk_fetch(w, ref.seq, NULL, NULL);
+	while (!rc && (rc = archive_walk_next(w, &ref)) > 0) {
+		rc = archive_walk_fetch(w, ref.seq, NULL, NULL);
 		if (rc > 0) {
 			++*out;
 			rc = 0;
 		}
 	}
-	walk_end(w);
+	archive_walk_end(w);
 	return rc;
 }
 

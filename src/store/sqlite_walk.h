@@ -33,13 +33,13 @@ struct walk {
 
 
 /* copied: the owner's recent rows. Returns 0; -errno. */
-int walk_start(struct walk *w, const struct buf *copied);
+int archive_walk_start(struct walk *w, const struct buf *copied);
 /* Returns 1 with the next row, 0 at the end, -errno. */
-int walk_next(struct walk *w, struct ref *out);
-void walk_end(struct walk *w);
+int archive_walk_next(struct walk *w, struct ref *out);
+void archive_walk_end(struct walk *w);
 /* Fetches a row and adds it to out. Returns 1 when it is one of the query's; 0; -errno. out NULL: only tells. out_id, unless NULL,
  * gets the row's id when there is one. */
-int walk_fetch(struct walk *w, int64_t seq, struct store_page *out, uint64_t *out_id);
+int archive_walk_fetch(struct walk *w, int64_t seq, struct store_page *out, uint64_t *out_id);
 
 /* ---- text_search.c ---- */
 

@@ -210,7 +210,7 @@ static int candidates(struct search *s, const struct share *share)
 static int look(struct search *s, int64_t seq, uint64_t *out_id)
 {
 	uint64_t id = 0;
-	int rc = walk_fetch(s->w, seq, NULL, &id);
+	int rc = archive_walk_fetch(s->w, seq, NULL, &id);
 
 	if (rc < 0)
 		return rc;
@@ -382,11 +382,11 @@ static int search_rest(struct search *s, const struct buf *copied)
 {
 	size_t found = 0;
 	struct ref ref;
-	int rc = walk_start(s->w, copied);
+	int rc = archive_walk_start(s->w, copied);
 
 	if (!rc && s->indexed >= s->w->merged)
 		s->w->disk_ended = true; /* the index tables have nothing else */
-	while (!rc && found < s->want && s->looks && (rc = walk_next(s->w, &ref)) > 0) {
+	while (!rc && found < s->want && s->looks && (rc = archive_walk_next(s->w, &ref)) > 0) {
 		uint64_t id = 0;
 		size_t before = s->hits.n;
 
@@ -394,7 +394,7 @@ static int search_rest(struct search *s, const struct buf *copied)
 		found += s->hits.n > before;
 		rc = rc < 0 ? rc : 0;
 	}
-	walk_end(s->w);
+	archive_walk_end(s->w);
 	settle(s);
 	return rc < 0 ? rc : 0;
 }
@@ -427,7 +427,7 @@ int text_search(struct walk *w, const struct buf *copied, struct store_page *out
 
 	out->page.complete = hits_n(&s) <= w->q->limit;
 	for (size_t i = 0; i < hits_n(&s) && i < w->q->limit && rc >= 0; i++)
-		rc = walk_fetch(w, hits(&s)[i].seq, out, NULL);
+		rc = archive_walk_fetch(w, hits(&s)[i].seq, out, NULL);
 	if (w->backward)
 		store_page_reverse(out);
 	search_free(&s);

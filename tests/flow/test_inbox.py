@@ -243,3 +243,39 @@ def a_hundred_questions_at_once_get_an_answer_each(stage):
         check(a.expect(f'<iq id="i{i}"/>')['type'] in ('result', 'error'), i)
     a.queue.clear()
     equal(inbox(a)[0], [(b.bare, 1, 'm1')])
+
+
+MDS = 'urn:xmpp:mds:displayed:0'
+
+
+def mds(c, peer, stanza_id, by=None):
+    c.set(f'<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="{MDS}"><item id="{peer}"><displayed xmlns="{MDS}">'
+          f'<stanza-id xmlns="{SID}" by="{by or c.bare}" id="{stanza_id}"/></displayed></item></publish></pubsub>')
+
+
+def a_displayed_item_reads_too(stage):
+    """XEP-0490: read on another device, without a word to the sender."""
+    a, b = stage.online(), stage.online()
+    for i in range(3):
+        say(b, a.bare, 'm%d' % i)
+    ids = [r[0] for r in query(a)[0]]
+    mds(a, b.bare, ids[0], by='room@conference.localhost')  # of another archive
+    equal(inbox(a)[0], [(b.bare, 3, 'm2')])
+    mds(a, b.bare, ids[1])
+    equal(inbox(a)[0], [(b.bare, 1, 'm2')])
+    mds(a, b.bare, ids[0])  # only forward
+    equal(inbox(a)[0], [(b.bare, 1, 'm2')])
+    mds(a, b.bare, 'nonsense')
+    equal(inbox(a)[0], [(b.bare, 1, 'm2')])
+    mds(a, b.bare, ids[2])
+    equal(inbox(a)[0], [(b.bare, 0, 'm2')])
+
+
+@on_server()
+def a_displayed_item_is_known_before_the_first_question(stage):
+    a, b = stage.online(), stage.online()
+    for i in range(3):
+        say(b, a.bare, 'm%d' % i)
+    mds(a, b.bare, query(a)[0][1][0])
+    stage.server.restart()
+    equal(inbox(stage.again(a))[0], [(b.bare, 1, 'm2')])

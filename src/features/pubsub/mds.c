@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/inbox.h"
 #include "features/pubsub/pubsub.h"
 
 struct displayed {
@@ -60,6 +61,14 @@ static void store(struct ps_host *h, struct str id, struct str payload)
 	ps_host_do(h, &d->job);
 }
 
+void mds_read(struct user *u, struct str peer, const struct xml *displayed)
+{
+	const struct xml *sid = displayed ? xml_child(displayed, "stanza-id", NS_SID) : NULL;
+
+	if (sid && str_eq(xml_get(sid, "by"), u->jid.full)) /* not in a room, whose archive has ids of its own */
+		inbox_displayed(u, peer, xml_get(sid, "id"));
+}
+
 enum verdict mds_send(struct transit *t)
 {
 	struct arena *a = core_arena(t->core);
@@ -70,7 +79,9 @@ enum verdict mds_send(struct transit *t)
 		return PASS;
 	xml_detach(el);
 	stanza_touched(st);
-	if (xml_child(el, "stanza-id", NS_SID) && ps_text_ok(st->to.full, PS_ID_MAX) && st->type != MSG_ERROR)
+	if (xml_child(el, "stanza-id", NS_SID) && ps_text_ok(st->to.full, PS_ID_MAX) && st->type != MSG_ERROR) {
+		mds_read(t->user, jid_bare_str(st->to), el);
 		store(ps_host_of(t->user), st->to.full, ps_bytes(a, el));
+	}
 	return PASS;
 }
