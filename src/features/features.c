@@ -32,6 +32,7 @@ extern const struct feature feature_serverinfo;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
 extern const struct feature feature_upload;
+extern const struct feature feature_federation, feature_strangers;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -45,6 +46,8 @@ const struct feature *const features[] = {
 	&feature_retention,
 	&feature_inbox,
 	&feature_blocking,
+	&feature_strangers,
+	&feature_federation,
 	&feature_disco,
 	&feature_small,
 	&feature_pubsub,
