@@ -14,6 +14,7 @@ extern const struct feature feature_csi;
 extern const struct feature feature_disco;
 extern const struct feature feature_ephemeral;
 extern const struct feature feature_extdisco;
+extern const struct feature feature_federation;
 extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
@@ -31,8 +32,8 @@ extern const struct feature feature_second_factor;
 extern const struct feature feature_serverinfo;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
+extern const struct feature feature_strangers;
 extern const struct feature feature_upload;
-extern const struct feature feature_federation, feature_strangers;
 
 const struct feature *const features[] = {
 	&feature_messaging,
