@@ -19,6 +19,7 @@ static const struct {
 	{ "archive", scene_archive, "the first account pages through its archive, --cycles times" },
 	{ "durable-send", scene_durable_send, "messages with acknowledgements until the server is killed" },
 	{ "durable-check", scene_durable_check, "what has become of them" },
+	{ "pep", scene_pep, "the first account publishes to --count contacts who want it" },
 	{ "presence", scene_presence, "the first account comes and goes before --count contacts" },
 	{ "start", scene_start, "-- COMMAND: time from exec to the first finished login" },
 };

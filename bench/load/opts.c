@@ -42,7 +42,7 @@ static const struct row rows[] = {
 	ROW("count", count, INT, "0", "sessions, logins, occupants, contacts, messages"),
 	ROW("concurrency", concurrency, INT, "20", "logins at a time"),
 	ROW("page", page, INT, "50", "archive page size, messages"),
-	ROW("cycles", cycles, INT, "20", "presence cycles"),
+	ROW("cycles", cycles, INT, "20", "presence cycles, publications"),
 	ROW("room", room, TEXT, "bench", "local part of the room's address"),
 	ROW("crowd", crowd, INT, "0", "1 = the room need not show everybody to everybody"),
 	ROW("log", log, TEXT, "", "record of durable-send"),

@@ -12,6 +12,7 @@ int scene_login(const struct opts *o);
 int scene_archive(const struct opts *o);
 int scene_durable_send(const struct opts *o);
 int scene_durable_check(const struct opts *o);
+int scene_pep(const struct opts *o);
 int scene_presence(const struct opts *o);
 int scene_start(const struct opts *o);
 

@@ -29,6 +29,7 @@ struct accounts {
 	struct pool *pool;
 	struct str domain;
 	struct str scope; /* owner of what belongs to no account: empty for the main domain, otherwise the domain */
+	_Atomic uint8_t algs_lacking; /* hashes that some account was seen without, 1 << enum hash_alg: account/signin.h */
 	uint8_t secret[32]; /* of this server: fake salts, slot tokens, occupant ids; made at first start, kept in the store */
 };
 

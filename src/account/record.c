@@ -94,6 +94,7 @@ void record_put_keys(struct store_batch *b, struct arena *a, struct str owner, c
 	store_del_all(b, owner, STR("scram"), STR("app:"));
 	store_del_all(b, owner, STR("fast"), STR_NONE);
 	store_del_all(b, owner, STR("client"), STR_NONE);
+	store_del_all(b, owner, STR("grant"), STR_NONE);
 }
 
 void record_put_new(struct store_batch *b, struct arena *a, const struct accounts *ac, const struct account_new *n,

@@ -26,7 +26,7 @@ int record_keys_decode(struct str value, enum hash_alg alg, struct scram_keys *o
 struct str record_info_encode(struct arena *a, bool admin, uint64_t created_ms);
 int record_info_decode(struct str value, bool *out_admin, uint64_t *out_created_ms); /* 0; -EBADMSG */
 
-/* Adds to the batch: new keys, and no old token, application password or client any more. */
+/* Adds to the batch: new keys, and no old token, application password, grant or client any more. */
 void record_put_keys(struct store_batch *b, struct arena *a, struct str owner, const struct account_keyset *keys);
 /* Adds to the batch all of a new account; the batch fails with -EEXIST when there is one. */
 void record_put_new(struct store_batch *b, struct arena *a, const struct accounts *ac, const struct account_new *n,

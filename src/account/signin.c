@@ -62,6 +62,13 @@ int signin_read(const struct accounts *ac, struct str node, enum hash_alg alg, c
 	return 0;
 }
 
+uint8_t signin_lacking(const struct accounts *ac)
+{
+	uint8_t lacking = ac->algs_lacking;
+
+	return lacking == SIGNIN_ALGS ? 0 : lacking;
+}
+
 /* ---- a look ---- */
 
 struct look {
@@ -80,6 +87,8 @@ static void on_look(struct shard *s, void *arg, int status, const struct store_i
 
 	if (!status)
 		status = signin_read(l->ac, (struct str){ l->node, l->node_n }, l->alg, v, n, &in);
+	if (!status && in.algs != SIGNIN_ALGS)
+		l->ac->algs_lacking |= (uint8_t)(SIGNIN_ALGS & ~in.algs);
 	l->done(s, l->arg, status, status ? NULL : &in);
 	wipe(&in, sizeof(in));
 	free(l);

@@ -31,6 +31,10 @@ struct signin {
 typedef void signin_fn(struct shard *s, void *arg, int status, const struct signin *in);
 int signin_look(struct accounts *ac, struct shard *s, struct str node, enum hash_alg alg, signin_fn *done, void *arg);
 
+/* Hashes that an account was seen without since the start, 1 << enum hash_alg; 0 when that is all of them. Who does not say who it is is better
+ * not offered these: a SCRAM exchange cannot fall back to another hash. */
+uint8_t signin_lacking(const struct accounts *ac);
+
 /* Checks a plain password against that of the account and its application passwords, in the pool. status 0 right: in says what
  * is known of the account, app is the id of the application password or ""; -EACCES wrong or unknown; -EIO. Keys that the account lacks for
  * some hash are stored on the way (an account that came from another server). */

@@ -36,7 +36,7 @@ struct importer {
 	uint32_t piece_elements;
 	char *box[OPEN_MAX_LEVELS], *box_end[OPEN_MAX_LEVELS]; /* tags around the items that come now */
 	int boxes, opened; /* of them, those that stand open in the piece */
-	char last[24];
+	char last[24], last_item[24];
 	uint64_t counts[PORT_COUNTS], users, existing, refused, warnings;
 	int code;
 };
@@ -87,6 +87,7 @@ static void take_answer(struct importer *im, const json_t *answer)
 	json_array_foreach(json_object_get(answer, "warnings"), i, w)
 		complain(im, "%s@%s: %s", im->name, im->host, json_string_value(w));
 	snprintf(im->last, sizeof(im->last), "%s", office_text(answer, "last"));
+	snprintf(im->last_item, sizeof(im->last_item), "%s", office_text(answer, "last_item"));
 	if (im->user_first && json_is_true(json_object_get(answer, "exists"))) {
 		complain(im, "%s@%s exists already and is passed over (--merge adds to it)", im->name, im->host);
 		im->existing++;
@@ -116,8 +117,8 @@ static int flush(struct importer *im)
 		return 0;
 	}
 	buf_puts(&im->piece, "</user>");
-	request = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:s}", "command", "import user", "host", im->host, "name", im->name, "first",
-		(int)im->user_first, "merge", (int)im->cli->merge, "dry", (int)im->cli->dry_run, "last", im->last);
+	request = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s}", "command", "import user", "host", im->host, "name", im->name, "first",
+		(int)im->user_first, "merge", (int)im->cli->merge, "dry", (int)im->cli->dry_run, "last", im->last, "last_item", im->last_item);
 	must(request);
 	if (im->password)
 		json_object_set_new(request, "password", json_string(im->password));
@@ -178,6 +179,7 @@ static int begin_user(struct importer *im, const struct xml *el)
 	im->user_first = true;
 	im->user_keys = 0;
 	snprintf(im->last, sizeof(im->last), "0");
+	snprintf(im->last_item, sizeof(im->last_item), "0");
 	im->user_skip = !im->name || !im->host;
 	if (im->user_skip)
 		complain(im, "a user has no name, or stands in no host");

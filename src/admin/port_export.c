@@ -13,10 +13,18 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/stanza.h"
 
 enum { ITEMS_PAGE = 250 };
+
+struct node_item {
+	struct str key, node, id, payload; /* node and id are parts of the key */
+	uint64_t seq;
+	size_t size;
+	bool big;
+};
 
 struct export {
 	struct admin_call *call;
@@ -25,6 +33,9 @@ struct export {
 	struct str node, owner;
 	struct buf out;
 	char *after; /* of this page, then of the next; NULL: from the start */
+	struct node_item *items;
+	size_t items_n, items_i;
+	char *open;  /* the node whose <items/> stands open; NULL: none */
 };
 
 /* A part that is all items of one kind: `open` before the first, `close` behind the last, nothing when there are none. */
@@ -35,10 +46,14 @@ struct part {
 	void (*run)(struct export *ex, struct shard *s); /* instead of the items */
 };
 
+static void page_free(struct export *ex);
+
 static void export_free(struct export *ex)
 {
+	page_free(ex);
 	buf_free(&ex->out);
 	free(ex->after);
+	free(ex->open);
 	free((void *)ex->node.p);
 	free((void *)ex->owner.p);
 	free(ex);
@@ -131,6 +146,194 @@ static bool write_offline(struct export *ex, struct arena *a, const struct store
 	stanza_write(&ex->out, &st, NS_CLIENT);
 	stanza_fini(&st);
 	return true;
+}
+
+/* A form without the fields that say nothing. */
+static struct xml *drop_empty(struct arena *a, struct xml *form)
+{
+	struct xml *next;
+
+	for (struct xml *f = xml_child(form, "field", NULL); f; f = next) {
+		next = xml_next_same(f);
+		if (!xml_child_text(a, f, "value", NULL).n)
+			xml_detach(f);
+	}
+	return form;
+}
+
+/* Rows of nodes: their settings, then (key NODE LF A jid, NODE LF S jid) their people, an element for each row. */
+static bool write_node(struct export *ex, struct arena *a, const struct store_item *item)
+{
+	struct str rest, node = str_cut(item->key, '\n', &rest);
+	struct xml *out, *el, *in;
+	bool member = rest.n && rest.p[0] == 'A';
+
+	if (!node.n || (rest.n && !member && !str_starts(item->value, STR("2 "))))
+		return false;
+	out = xml_new(a, rest.n ? member ? "affiliations" : "subscriptions" : "configure", NS_PUBSUB_OWNER);
+	xml_set(a, out, "node", node);
+	if (!rest.n) {
+		if (!xml_parse(a, arena_str(a, item->value), &in) && (el = form_find(in, NULL, NULL)))
+			xml_append(out, drop_empty(a, xml_copy(a, el)));
+	} else {
+		el = xml_add(a, out, member ? "affiliation" : "subscription", NULL);
+		xml_set(a, el, "jid", (struct str){ rest.p + 1, rest.n - 1 });
+		xml_set(a, el, member ? "affiliation" : "subscription", member ? item->value : STR("subscribed"));
+	}
+	xml_write(&ex->out, out, STR(NS_PUBSUB_OWNER));
+	return true;
+}
+
+/* ---- items of personal eventing: in order of publication, as far as one page goes ---- */
+
+static bool read_item(const struct store_item *row, struct node_item *out)
+{
+	const unsigned char *p = (const unsigned char *)row->value.p;
+	size_t publisher;
+
+	*out = (struct node_item){ 0 };
+	out->node = str_cut(row->key, '\n', &out->id);
+	if (row->value.n < PORT_ITEM_HEAD || !out->id.n)
+		return false;
+	for (int i = 0; i < 8; i++)
+		out->seq = out->seq << 8 | p[i];
+	out->size = (size_t)p[8] << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
+	publisher = (size_t)p[12] << 8 | p[13];
+	out->big = out->size > PORT_ITEM_INLINE;
+	if (row->value.n < PORT_ITEM_HEAD + publisher)
+		return false;
+	out->payload = (struct str){ row->value.p + PORT_ITEM_HEAD + publisher, row->value.n - PORT_ITEM_HEAD - publisher };
+	return true;
+}
+
+static void write_item(struct export *ex, const struct node_item *it)
+{
+	if (!ex->open || !str_is(it->node, ex->open)) {
+		if (ex->open)
+			buf_puts(&ex->out, "</items>");
+		free(ex->open);
+		ex->open = str_dup(it->node);
+		buf_puts(&ex->out, "<items node='");
+		xml_escape(&ex->out, it->node);
+		buf_puts(&ex->out, "'>");
+	}
+	buf_puts(&ex->out, "<item id='");
+	xml_escape(&ex->out, it->id);
+	buf_puts(&ex->out, "'>");
+	buf_str(&ex->out, it->payload);
+	buf_puts(&ex->out, "</item>");
+}
+
+static int by_publication(const void *x, const void *y)
+{
+	const struct node_item *a = x, *b = y;
+	int d = str_cmp(a->node, b->node);
+
+	if (d)
+		return d;
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* The rows of a page, copied: large payloads are rows of their own and come one after the other. */
+static void page_free(struct export *ex)
+{
+	for (size_t i = 0; i < ex->items_n; i++) {
+		free((void *)ex->items[i].key.p);
+		free((void *)ex->items[i].payload.p);
+	}
+	free(ex->items);
+	ex->items = NULL;
+	ex->items_n = 0;
+}
+
+static void write_page(struct export *ex)
+{
+	qsort(ex->items, ex->items_n, sizeof(*ex->items), by_publication);
+	for (size_t i = 0; i < ex->items_n; i++)
+		write_item(ex, &ex->items[i]);
+	answer(ex, ex->part);
+}
+
+static void fetch_large(struct export *ex, struct shard *s);
+
+static void on_data(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct export *ex = arg;
+	struct node_item *it = &ex->items[ex->items_i];
+
+	if (status) {
+		fail_export(ex, status);
+		return;
+	}
+	if (n)
+		it->payload = (struct str){ str_dup(v->value), v->value.n };
+	it->big = false;
+	fetch_large(ex, s);
+}
+
+static void fetch_large(struct export *ex, struct shard *s)
+{
+	while (ex->items_i < ex->items_n && !ex->items[ex->items_i].big)
+		ex->items_i++;
+	if (ex->items_i == ex->items_n)
+		write_page(ex);
+	else if (store_get(ex->ac->store, s, ex->owner, STR("pubsub-data"), ex->items[ex->items_i].key, on_data, ex))
+		fail_export(ex, -EBUSY);
+}
+
+static void keep_item(struct export *ex, const struct store_item *row, const struct node_item *it)
+{
+	struct node_item *own = &ex->items[ex->items_n++];
+
+	*own = *it;
+	own->key = (struct str){ str_dup(row->key), row->key.n };
+	own->node.p = own->key.p;
+	own->id.p = own->key.p + own->node.n + 1;
+	own->payload = it->big ? STR_NONE : (struct str){ str_dup(it->payload), it->payload.n };
+}
+
+static void on_node_items(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct export *ex = arg;
+	size_t i = 0, bytes = 0;
+
+	if (status) {
+		fail_export(ex, status);
+		return;
+	}
+	if (!ex->after && n)
+		buf_puts(&ex->out, "<pubsub xmlns='" NS_PUBSUB "'>");
+	else if (ex->after) /* as the page before left it */
+		ex->open = strndup(ex->after, strcspn(ex->after, "\n"));
+	if (!n) {
+		if (ex->after)
+			buf_puts(&ex->out, "</items></pubsub>");
+		free(ex->after);
+		ex->after = NULL;
+		answer(ex, ex->part + 1);
+		return;
+	}
+	ex->items = mem_zalloc(n * sizeof(*ex->items));
+	for (; i < n && bytes < PORT_PAGE_BYTES; i++) {
+		struct node_item it;
+
+		if (!read_item(&v[i], &it))
+			continue;
+		bytes += it.size;
+		keep_item(ex, &v[i], &it);
+	}
+	free(ex->after);
+	ex->after = str_dup(v[i - 1].key);
+	fetch_large(ex, s);
+}
+
+static void node_items(struct export *ex, struct shard *s)
+{
+	struct store_range range = { .owner = ex->owner, .kind = STR("pubsub-item"), .limit = ITEMS_PAGE,
+		.after = ex->after ? str_of(ex->after) : STR_NONE };
+
+	if (store_list(ex->ac->store, s, &range, on_node_items, ex))
+		fail_export(ex, -EBUSY);
 }
 
 /* ---- parts that are no list of items ---- */
@@ -252,6 +455,8 @@ static const struct part parts[] = {
 	{ "vcard", "", "", write_plain, NULL },
 	{ "private", "<query xmlns='" NS_PRIVATE "'>", "</query>", write_plain, NULL },
 	{ "block", "<query xmlns='" NS_PRIVACY "'><default name='blocked'/><list name='blocked'>", "</list></query>", write_blocked, NULL },
+	{ "pubsub", "<pubsub xmlns='" NS_PUBSUB_OWNER "'>", "</pubsub>", write_node, NULL },
+	{ .run = node_items },
 	{ "offline", "<offline-messages>", "</offline-messages>", write_offline, NULL },
 	{ "mam", "", "", write_plain, NULL },
 	{ .run = archive },

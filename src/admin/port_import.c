@@ -11,7 +11,7 @@
 
 #include "account/port.h"
 #include "account/state.h"
-#include "admin/port.h"
+#include "admin/port_priv.h"
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -22,7 +22,7 @@
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/stanza.h"
 
-enum { PRIVATE_KEY_MAX = 300, BLOCKED_MAX = 2000, IMPORT_SHARD = SHARDS_MAX - 1, STAMP_SLACK_MS = 1000 };
+enum { NODE_ROWS_MAX = 20000, PRIVATE_KEY_MAX = 300, BLOCKED_MAX = 2000, IMPORT_SHARD = SHARDS_MAX - 1, STAMP_SLACK_MS = 1000 };
 
 const char *const port_count_names[PORT_COUNTS] = {
 	[PORT_CREDENTIALS] = "credentials", [PORT_CONTACTS] = "contacts", [PORT_REQUESTS] = "requests", [PORT_VCARDS] = "vcards",
@@ -30,24 +30,7 @@ const char *const port_count_names[PORT_COUNTS] = {
 	[PORT_NODES] = "nodes", [PORT_ITEMS] = "items",
 };
 
-struct import {
-	struct admin_call *call;
-	struct accounts *ac; /* of its host */
-	struct arena *a; /* of the turn in which the batch is made */
-	struct store_batch *batch;
-	struct str node, owner;
-	struct map roster; /* bare JID → struct xml item: what is there and what comes */
-	uint64_t roster_ver;
-	bool roster_touched;
-	uint32_t offline_n;
-	bool offline_touched, disable;
-	uint64_t last; /* archive id */
-	uint64_t counts[PORT_COUNTS];
-	json_t *warnings;
-};
-
-static void warn(struct import *im, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void warn(struct import *im, const char *fmt, ...)
+void import_warn(struct import *im, const char *fmt, ...)
 {
 	char text[400];
 	va_list ap;
@@ -104,12 +87,12 @@ static void credentials(struct import *im, struct xml *el)
 	uint64_t iterations;
 
 	if (port_mechanism(mechanism, &k.alg)) {
-		warn(im, "credentials for %.*s are of no use here", STR_ARG(mechanism));
+		import_warn(im, "credentials for %.*s are of no use here", STR_ARG(mechanism));
 		return;
 	}
 	if (!number(xml_child_text(a, el, "iter-count", NULL), PORT_ITERATIONS_MAX, &iterations) ||
 		(!key_bytes(im, el, false, &k) && !key_bytes(im, el, true, &k))) {
-		warn(im, "the credentials for %.*s make no sense", STR_ARG(mechanism));
+		import_warn(im, "the credentials for %.*s make no sense", STR_ARG(mechanism));
 		return;
 	}
 	k.iterations = (uint32_t)iterations;
@@ -127,7 +110,7 @@ static struct xml *contact(struct import *im, struct str bare)
 	if (item)
 		return item;
 	if (im->roster.n >= ROSTER_MAX) {
-		warn(im, "a roster holds %d contacts: %.*s is left out", ROSTER_MAX, STR_ARG(bare));
+		import_warn(im, "a roster holds %d contacts: %.*s is left out", ROSTER_MAX, STR_ARG(bare));
 		return NULL;
 	}
 	item = xml_new(im->a, "item", NS_ROSTER);
@@ -162,7 +145,7 @@ static void roster_item_in(struct import *im, struct xml *from)
 	int groups = 0;
 
 	if (jid_parse(a, xml_get(from, "jid"), &j)) {
-		warn(im, "a contact has no good address: %.*s", STR_ARG(xml_get(from, "jid")));
+		import_warn(im, "a contact has no good address: %.*s", STR_ARG(xml_get(from, "jid")));
 		return;
 	}
 	if (str_is(sub, "remove"))
@@ -201,12 +184,12 @@ static void presence(struct import *im, struct xml *el)
 	struct blob *packed;
 
 	if (!str_is(xml_get(el, "type"), "subscribe")) {
-		warn(im, "a presence that is no subscription request is left out");
+		import_warn(im, "a presence that is no subscription request is left out");
 		return;
 	}
 	xml_set(im->a, el, "to", im->owner);
 	if (stanza_from_xml(im->a, el, &st) || !st.from.full.n) {
-		warn(im, "a subscription request has no good address");
+		import_warn(im, "a subscription request has no good address");
 		return;
 	}
 	item = contact(im, jid_bare_str(st.from));
@@ -236,7 +219,7 @@ static bool put_xml(struct import *im, const char *kind, struct str key, const s
 	if (ok)
 		store_put(im->batch, im->owner, str_of(kind), key, buf_view(&text));
 	else
-		warn(im, "<%.*s> is larger than what the server keeps (200 KiB)", STR_ARG(el->name));
+		import_warn(im, "<%.*s> is larger than what the server keeps (200 KiB)", STR_ARG(el->name));
 	buf_free(&text);
 	return ok;
 }
@@ -250,7 +233,7 @@ static void private_xml(struct import *im, struct xml *el)
 {
 	xml_each(child, el) {
 		if (str_eq(child->ns, el->ns) || child->ns.n + child->name.n > PRIVATE_KEY_MAX) {
-			warn(im, "a private element without a namespace of its own is left out");
+			import_warn(im, "a private element without a namespace of its own is left out");
 			continue;
 		}
 		im->counts[PORT_PRIVATE] +=
@@ -277,9 +260,9 @@ static void block(struct import *im, struct str text)
 	struct jid j;
 
 	if (jid_parse(im->a, text, &j)) {
-		warn(im, "a blocked address makes no sense: %.*s", STR_ARG(text));
+		import_warn(im, "a blocked address makes no sense: %.*s", STR_ARG(text));
 	} else if (im->counts[PORT_BLOCKED] >= BLOCKED_MAX) {
-		warn(im, "more blocked addresses than the server keeps");
+		import_warn(im, "more blocked addresses than the server keeps");
 	} else {
 		store_put(im->batch, im->owner, STR("block"), j.full, STR("1"));
 		im->counts[PORT_BLOCKED]++;
@@ -302,7 +285,7 @@ static void privacy(struct import *im, struct xml *el)
 			left++;
 	}
 	if (left)
-		warn(im, "%u rules of privacy lists that block no address are left out", left);
+		import_warn(im, "%u rules of privacy lists that block no address are left out", left);
 }
 
 static void blocklist(struct import *im, struct xml *el)
@@ -323,13 +306,13 @@ static int message(struct import *im, struct xml *el, struct stanza *out)
 	n = text.n;
 	buf_free(&text);
 	if (n > PORT_MESSAGE_MAX) {
-		warn(im, "a message is larger than a stanza can be (256 KiB)");
+		import_warn(im, "a message is larger than a stanza can be (256 KiB)");
 		return -EBADMSG;
 	}
 	if (!xml_get(el, "to").n)
 		xml_set(im->a, el, "to", im->owner);
 	if (!str_is(el->name, "message") || stanza_from_xml(im->a, el, out) || !out->from.full.n) {
-		warn(im, "a message has no good addresses");
+		import_warn(im, "a message has no good addresses");
 		return -EBADMSG;
 	}
 	stanza_scan(out);
@@ -363,7 +346,7 @@ static void offline_one(struct import *im, struct xml *el)
 	struct blob *packed;
 
 	if (im->offline_n >= PORT_OFFLINE_MAX) {
-		warn(im, "more than %d offline messages are left out", PORT_OFFLINE_MAX);
+		import_warn(im, "more than %d offline messages are left out", PORT_OFFLINE_MAX);
 		return;
 	}
 	if (archived)
@@ -413,7 +396,7 @@ static void archive_one(struct import *im, struct xml *result)
 	bool outgoing;
 
 	if (!el || !delay || time_parse(xml_get(delay, "stamp"), &ms)) {
-		warn(im, "an archived message has no time or no contents");
+		import_warn(im, "an archived message has no time or no contents");
 		return;
 	}
 	if (message(im, el, &st))
@@ -450,6 +433,8 @@ static const struct {
 	{ "blocklist", NS_BLOCKING, blocklist },
 	{ "offline-messages", NS_PIE, offline },
 	{ "archive", NS_PIE_MAM, archive },
+	{ "pubsub", NS_PUBSUB_OWNER, import_nodes },
+	{ "pubsub", NS_PUBSUB, import_items },
 	{ "prefs", NS_MAM, prefs },
 	{ "disabled", NS_EXPORT, disabled },
 };
@@ -462,14 +447,23 @@ static void read_part(struct import *im, struct xml *el)
 			return;
 		}
 	}
-	warn(im, "<%.*s xmlns='%.*s'> is not known and left out", STR_ARG(el->name), STR_ARG(el->ns));
+	import_warn(im, "<%.*s xmlns='%.*s'> is not known and left out", STR_ARG(el->name), STR_ARG(el->ns));
 }
 
 /* ---- one request ---- */
 
 static void import_free(struct import *im)
 {
+	uint32_t pos = 0;
+	struct str key;
+	void *value;
+
 	map_fini(&im->roster);
+	while (map_next(&im->nodes, &pos, &key, &value)) {
+		map_del(&im->nodes, key);
+		free(value);
+	}
+	map_fini(&im->nodes);
 	json_decref(im->warnings);
 	store_batch_free(im->batch);
 	free((void *)im->node.p);
@@ -487,12 +481,14 @@ static void answer(struct import *im)
 {
 	struct admin_call *call = im->call;
 	json_t *counts = json_object();
-	char last[24];
+	char last[24], last_item[24];
 
 	for (int i = 0; i < PORT_COUNTS; i++)
 		json_object_set_new(counts, port_count_names[i], json_integer((json_int_t)im->counts[i]));
 	snprintf(last, sizeof(last), "%llu", (unsigned long long)im->last);
-	admin_succeed(call, json_pack("{s:b, s:o, s:O, s:s}", "exists", 0, "counts", counts, "warnings", im->warnings, "last", last));
+	snprintf(last_item, sizeof(last_item), "%llu", (unsigned long long)im->last_item);
+	admin_succeed(call, json_pack("{s:b, s:o, s:O, s:s, s:s}", "exists", 0, "counts", counts, "warnings", im->warnings, "last", last,
+				      "last_item", last_item));
 	import_free(im);
 }
 
@@ -529,6 +525,10 @@ static void write_batch(struct shard *s, struct import *im)
 		snprintf(text, sizeof(text), "%u", im->offline_n);
 		store_put(b, im->owner, STR("spool"), STR_NONE, str_of(text));
 	}
+	if (im->nodes_touched) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)im->node_bytes);
+		store_put(b, im->owner, STR("pubsub"), STR_NONE, str_of(text));
+	}
 	if (json_is_true(json_object_get(im->call->request, "dry"))) {
 		answer(im);
 		return;
@@ -548,6 +548,22 @@ static void take_known(struct import *im, const struct store_item *v, size_t n)
 		else if (!xml_parse(im->a, arena_str(im->a, v[i].value), &item))
 			map_put(&im->roster, xml_get(item, "jid"), item);
 	}
+}
+
+static void on_roster(struct shard *s, void *arg, int status, const struct store_item *v, size_t n);
+
+/* The nodes that are there: their names are kept beyond this turn. */
+static void on_nodes(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct import *im = arg;
+
+	for (size_t i = 0; !status && i < n; i++)
+		import_known_node(im, &v[i]);
+	if (!status)
+		status = store_list(im->ac->store, s,
+			&(struct store_range){ .owner = im->owner, .kind = STR("roster"), .limit = ROSTER_MAX + 1 }, on_roster, im);
+	if (status)
+		fail_import(im, status);
 }
 
 /* The roster as it is; then everything is read in this one turn. */
@@ -582,7 +598,7 @@ static void on_spool(struct shard *s, void *arg, int status, const struct store_
 	im->offline_n = (uint32_t)count;
 	if (!status)
 		status = store_list(im->ac->store, s,
-			&(struct store_range){ .owner = im->owner, .kind = STR("roster"), .limit = ROSTER_MAX + 1 }, on_roster, im);
+			&(struct store_range){ .owner = im->owner, .kind = STR("pubsub"), .limit = NODE_ROWS_MAX }, on_nodes, im);
 	if (status)
 		fail_import(im, status);
 }
@@ -600,7 +616,7 @@ static void on_created(struct shard *s, void *arg, int status)
 	struct import *im = arg;
 
 	if (status == -EINVAL || status == -EMSGSIZE || status == -E2BIG) {
-		warn(im, "the password cannot be used: set another one");
+		import_warn(im, "the password cannot be used: set another one");
 		port_put_account(im->batch, shard_arena(s), im->ac, im->node);
 	} else if (status) {
 		fail_import(im, status);
@@ -671,6 +687,7 @@ void admin_import_user(struct admin_call *call)
 	im->owner = port_owner(a, ac, node);
 	im->owner = (struct str){ str_dup(im->owner), im->owner.n };
 	archive_id_parse(admin_text_of(call, "last"), &im->last);
+	archive_id_parse(admin_text_of(call, "last_item"), &im->last_item);
 	if (!json_is_true(json_object_get(call->request, "first")))
 		read_piece(call->shard, im);
 	else if (account_info(ac, call->shard, node, on_known, im))

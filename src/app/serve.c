@@ -269,13 +269,11 @@ static void warn_unchanged(const struct config *old, const struct config *new)
 {
 	static const char *const fixed[] = { "listen.c2s", "listen.c2s_tls", "listen.https", "listen.component", "listen.s2s", "listen.s2s_tls",
 		"s2s.nameserver", "s2s.dnssec", "s2s.connections_per_address", "store.backend", "web.public_url",
-		"components.secrets", "components.privileges", "components.delegations" };
+		"components.secrets", "components.privileges", "components.delegations", "shards" };
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		if (strcmp(config_str(old, fixed[i]), config_str(new, fixed[i])) != 0)
+		if (!config_same(old, new, fixed[i]))
 			log_warning("config.reload", "option=%s next=\"changes at the next start\"", fixed[i]);
-	if (config_int(old, "shards") != config_int(new, "shards"))
-		log_warning("config.reload", "option=shards next=\"changes at the next start\"");
 }
 
 static void reload(struct server *sv)

@@ -146,9 +146,9 @@ static void on_registered(struct shard *s, struct str inviter, struct str jid)
 	roster_befriend(s->core->env, inviter, jid);
 }
 
-static void on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
+static char *on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
 {
-	bosh_request(s, exchange, peer, body, http_bosh_answer);
+	return bosh_request(s, exchange, peer, body, http_bosh_answer);
 }
 
 static void http_fill(struct app *app, const struct config *c)
@@ -174,6 +174,7 @@ static void http_fill(struct app *app, const struct config *c)
 		.on_bosh = config_bool(c, "bosh.enabled") ? on_bosh : NULL,
 		.addresses = str_of(config_str(c, "web.addresses")),
 		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
+		.on_bosh_gone = bosh_hung_up,
 		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};
@@ -251,6 +252,32 @@ void wiring_reload(struct app *app, const struct config *config, struct tls_ctx 
 	post_all(app, &MAIL_RELOAD);
 }
 
+/* What streams said last has left for the requests of BOSH that carry it, in whatever shard they are. */
+static void on_stopped(struct shard *s, struct mail *m)
+{
+	free(m);
+	atomic_fetch_sub(&app_of(s)->wiring->unflushed, 1);
+}
+
+static const struct mail_kind MAIL_STOPPED = { .name = "stopped", .handle = on_stopped, .must_arrive = true };
+
+static void on_stop_web(struct shard *s, struct mail *m)
+{
+	free(m);
+	bosh_stop(s);
+	http_stop(s);
+}
+
+static const struct mail_kind MAIL_STOP_WEB = { .name = "stop.web", .handle = on_stop_web, .must_arrive = true };
+
+static void post_self(struct shard *s, const struct mail_kind *kind)
+{
+	struct mail *m = mem_zalloc(sizeof(*m));
+
+	m->kind = kind;
+	shard_post(s, m);
+}
+
 static void on_stop(struct shard *s, struct mail *m)
 {
 	struct app *app = app_of(s);
@@ -263,8 +290,7 @@ static void on_stop(struct shard *s, struct mail *m)
 	listener_stop(app->component, s);
 	federation_stop(app, s);
 	core_shutdown(s->core);
-	bosh_stop(s);
-	http_stop(s);
+	post_self(s, &MAIL_STOPPED);
 }
 
 static const struct mail_kind MAIL_STOP = { .name = "stop", .handle = on_stop, .must_arrive = true };
@@ -317,7 +343,11 @@ void wiring_stop(struct app *app, int max_ms)
 	post_all(app, &MAIL_GOODBYE);
 	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);
+	atomic_store(&app->wiring->unflushed, app->shards.n);
 	post_all(app, &MAIL_STOP);
+	for (int waited = 0; waited < max_ms && atomic_load(&app->wiring->unflushed) > 0; waited += STOP_POLL_MS)
+		nanosleep(&pause, NULL);
+	post_all(app, &MAIL_STOP_WEB);
 	/* Streams are closing: their last bytes leave, then the descriptors go. */
 	for (int waited = 0; waited < max_ms && (metric_get(M_CONNECTIONS_OPEN) > 0 || !pool_is_idle(app->pool)); waited += STOP_POLL_MS)
 		nanosleep(&pause, NULL);

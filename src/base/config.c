@@ -321,6 +321,15 @@ const char *config_str(const struct config *c, const char *name)
 	return v->text;
 }
 
+bool config_same(const struct config *a, const struct config *b, const char *name)
+{
+	const struct value *v = known(a, name), *w = known(b, name);
+
+	if (v->opt->type == OPT_STRING || v->opt->type == OPT_ENUM)
+		return strcmp(v->text, w->text) == 0;
+	return v->number == w->number;
+}
+
 /* ---- explain ---- */
 
 static void explain_value(const struct value *v, const char *text, struct buf *out)

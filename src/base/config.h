@@ -29,6 +29,8 @@ int config_set(struct config *c, const char *name, const char *value, char *err,
 bool config_bool(const struct config *c, const char *name);
 int64_t config_int(const struct config *c, const char *name); /* INT, SIZE (bytes), TIME (ms) */
 const char *config_str(const struct config *c, const char *name);
+/* Has the option, of any type, the same value in both? */
+bool config_same(const struct config *a, const struct config *b, const char *name);
 /* All options with value, default, bounds and doc as YAML with comments: `config --explain`. */
 void config_explain(const struct config *c, struct buf *out);
 

@@ -29,6 +29,10 @@
 	X(ROOM_OCCUPANTS, "anser_room_occupants", "gauge", "Occupants of all rooms")                \
 	X(HTTP_REQUESTS, "anser_http_requests_total", "counter", "HTTP requests")                   \
 	X(UPLOAD_BYTES, "anser_upload_bytes_total", "counter", "Bytes of uploaded files")           \
+	X(CSI_HELD, "anser_csi_held_total", "counter", "Stanzas held back for inactive clients")     \
+	X(CSI_REPLACED, "anser_csi_replaced_total", "counter", "Of them, presences that a newer one replaced") \
+	X(PUSHES, "anser_push_notifications_total", "counter", "Push notifications sent")            \
+	X(PUSHES_FAILED, "anser_push_failed_total", "counter", "Push notifications that a service refused or did not take") \
 	X(RATE_LIMITED, "anser_rate_limited_total", "counter", "Times that a rate limit held")      \
 	X(SLOW_TURNS, "anser_slow_turns_total", "counter", "Turns of a shard over 10 ms")           \
 	X(MAILBOX_REFUSED, "anser_mailbox_refused_total", "counter", "Messages refused by a full mailbox")

@@ -283,22 +283,34 @@ static void wait_for(struct core *c, struct caps_wait *w, struct str key)
 		ask_next(c, k, key);
 }
 
-/* A session waits for one key at a time: the last one that it told. */
+/* A session waits for one key at a time: the last one that it told. Who leaves too many questions unanswered is asked no more. */
 static bool waits_already(struct session *s, struct str key)
 {
 	struct caps_cache *k = cache_of(s->core);
 	struct caps_wait *w;
+	int asked = 0;
 
 	list_each(w, &k->waits, link) {
-		if (w->session != s->id || w->stale)
+		if (w->session != s->id)
 			continue;
-		if (str_eq(w->key, key))
+		if (!w->stale && str_eq(w->key, key))
 			return true;
+		asked += w->asked;
 		w->stale = true;
 		if (!w->asked)
 			wait_free(s->core, w);
 	}
-	return false;
+	return asked >= CAPS_ASKED_MAX;
+}
+
+static bool asked_enough(struct caps_cache *k, struct jid who)
+{
+	struct caps_wait *w;
+	int asked = 0;
+
+	list_each(w, &k->waits, link)
+		asked += !w->session && jid_eq(w->who, who);
+	return asked >= CAPS_ASKED_MAX;
 }
 
 /* Returns false for what says nothing that can be checked. */
@@ -348,8 +360,8 @@ void caps_heard_of(struct core *c, struct jid asker, struct jid who, const struc
 		return;
 	}
 	p = map_get(&cache_of(c)->known, key);
-	if (p) {
-		found(c, arg, p->notify);
+	if (p || asked_enough(cache_of(c), who)) {
+		found(c, arg, p ? p->notify : NULL);
 		return;
 	}
 	w = wait_new(node, key);

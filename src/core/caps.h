@@ -9,6 +9,7 @@
 enum {
 	CAPS_CACHE_MAX = 2000,	  /* strings remembered per shard */
 	CAPS_WAITS_MAX = 20000,	  /* sessions and others that wait for an answer, per shard */
+	CAPS_ASKED_MAX = 3,	  /* questions to one session that it has not answered */
 	CAPS_KEY_MAX = 256,	  /* bytes of hash name and string */
 	CAPS_PARTS_MAX = 1000,	  /* identities, features, fields and values of one answer */
 	CAPS_NOTIFY_MAX = 64,	  /* nodes that one client wants events of */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "core/weight.h"
 
 struct held {
@@ -33,6 +34,12 @@ static void drop(struct csi *c, struct held *h)
 	free(h);
 }
 
+static void drop_replaced(struct csi *c, struct held *h)
+{
+	metric_add(M_CSI_REPLACED, 1);
+	drop(c, h);
+}
+
 /* Availability of the same sender is worth its newest word only. */
 static void replace_presence(struct csi *c, struct str from)
 {
@@ -40,7 +47,7 @@ static void replace_presence(struct csi *c, struct str from)
 
 	list_each(h, &c->held, link)
 		if (h->kind == ST_PRESENCE && str_eq((struct str){ h->bytes + h->head_n, h->from_n }, from))
-			drop(c, h);
+			drop_replaced(c, h);
 }
 
 static void on_time(struct timer *t)
@@ -61,13 +68,16 @@ static struct csi *csi_of(struct session *s)
 
 static bool may_wait(struct session *s, struct stanza *st, const struct outgoing *o)
 {
+	bool rooms = config_bool(core_config(s->core), "csi.hold_rooms"), room = st->kind == ST_MESSAGE && st->type == MSG_GROUPCHAT;
 	enum weight w;
 
+	if (st->kind == ST_MESSAGE && (st->flags & (SF_BODY | SF_CARBON)) == SF_BODY && !(room && rooms))
+		return false; /* the usual case costs no look inside */
 	/* Without XEP-0198 what is worth keeping would be lost with the connection: it is not held back. */
 	if (o->keep && !s->sm)
 		return false;
-	w = stanza_weight(s->user, st, st->type == MSG_GROUPCHAT && st->kind == ST_MESSAGE ? session_nick(s, st->from) : STR_NONE);
-	return w == WEIGHT_LIGHT || (w == WEIGHT_ROOM && s->sm && config_bool(core_config(s->core), "csi.hold_rooms"));
+	w = stanza_weight(s->user, st, room ? session_nick(s, st->from) : STR_NONE);
+	return w == WEIGHT_LIGHT || (w == WEIGHT_ROOM && s->sm && rooms);
 }
 
 bool csi_hold(struct session *s, struct stanza *st, const struct outgoing *o)
@@ -89,6 +99,7 @@ bool csi_hold(struct session *s, struct stanza *st, const struct outgoing *o)
 	if (st->from.full.n)
 		memcpy(h->bytes + o->head.n, st->from.full.p, st->from.full.n);
 	list_push(&c->held, &h->link);
+	metric_add(M_CSI_HELD, 1);
 	c->n++;
 	c->bytes += h->head_n + (uint32_t)h->tail->n;
 	if (c->n >= CSI_HELD_MAX || c->bytes > CSI_HELD_BYTES_MAX)

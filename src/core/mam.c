@@ -230,6 +230,7 @@ enum stanza_error mam_error(int err)
 struct pending {
 	bool flip, backward;
 	const struct mam_view *view;
+	uint64_t extra_from;
 };
 
 /* <result><forwarded><delay/><message>…</message></forwarded></result></message>, without a tree of its parts. */
@@ -282,8 +283,9 @@ struct blob *mam_result(struct arena *a, struct str front, struct str queryid, c
 	return tail;
 }
 
-static void send_row(struct iq *iq, const struct mam_view *view, const struct archive_found *row)
+static void send_row(struct iq *iq, const struct pending *p, const struct archive_found *row)
 {
+	const struct mam_view *view = row->id >= p->extra_from ? p->view : NULL;
 	struct stanza out = { .kind = ST_MESSAGE, .type = MSG_NORMAL, .from = jid_bare(iq->st->to), .to = iq->st->from };
 
 	out.tail = mam_result(core_arena(iq->core), STR_NONE, xml_get(iq->el, "queryid"), row, view);
@@ -321,7 +323,7 @@ static struct xml *send_page(struct iq *iq, const struct pending *p, const struc
 
 	cut(page, p->backward, &from, &to);
 	for (size_t i = from; i < to; i++)
-		send_row(iq, p->view, &page->v[p->flip ? to - 1 - (i - from) : i]);
+		send_row(iq, p, &page->v[p->flip ? to - 1 - (i - from) : i]);
 	all = page->complete && to - from == page->n;
 	while (to - from > 1 && !is_shown(a, &page->v[from]))
 		from++;
@@ -369,7 +371,7 @@ void mam_answer(struct iq *iq, struct mam_query *m, struct str owner, const stru
 {
 	struct pending *p = mem_alloc(sizeof(*p));
 
-	*p = (struct pending){ m->flip, m->q.backward, view };
+	*p = (struct pending){ m->flip, m->q.backward, view, m->extra_from };
 	m->q.owner = owner;
 	ask(iq, &m->q, on_page, p);
 }

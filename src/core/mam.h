@@ -18,6 +18,7 @@ enum {
 struct mam_query {
 	struct archive_query q;
 	bool flip; /* <flip-page/>: the newest row is sent first */
+	uint64_t extra_from; /* rows before this id get nothing of mam_view */
 };
 
 /* Reads <query xmlns='urn:xmpp:mam:2'/> with its form and RSM set. Returns 0; -EBADMSG; -ENOENT: an id that no archive here

@@ -101,7 +101,7 @@ struct session {
 	uint64_t offline_sent; /* row of the last message kept for the account that it got, 0: none */
 	struct caps *caps;	/* core/caps.h; NULL: not known */
 	char client[64];	/* user-agent id (XEP-0388), hex or as sent; empty: none */
-	char app[20];		/* the application password that it signed in with; empty: none */
+	char app[20];		/* the application password that it signed in with, or "g" and the grant (account/grant.h); empty: none */
 };
 
 struct directed {

@@ -2,6 +2,7 @@
 /* XEP-0494 0.1.0 client access management: who has access to an account, and taking it away. An id is a letter and what it stands for:
  *   c HEX   a client that said who it is (account/client.h)
  *   a ID    an application password (account/apppass.h)
+ *   g ID    a grant to an application (account/grant.h)
  *   s HEX   a session that did not say who it is */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "account/apppass.h"
 #include "account/client.h"
 #include "account/fast.h"
+#include "account/grant.h"
 #include "account/host.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -110,13 +112,23 @@ static uint64_t wall_of(const struct session *s, uint64_t mono_ms)
 	return clock_wall_ms() - (now_ms > mono_ms ? now_ms - mono_ms : 0);
 }
 
+/* Was it opened by this application password or grant? */
+static bool is_app(const struct session *s, char letter, struct str key)
+{
+	struct str app = str_of(s->app);
+
+	if (letter == 'g')
+		return app.n == key.n + 1 && app.p[0] == 'g' && memcmp(app.p + 1, key.p, key.n) == 0;
+	return letter == 'a' && key.n && str_eq(app, key);
+}
+
 static bool is_connected(struct user *u, char letter, struct str key)
 {
 	struct arena *a = core_arena(u->core);
 	struct session *s;
 
 	list_each(s, &u->sessions, in_user) {
-		if (letter == 'a' ? str_is(key, s->app) : !s->app[0] && s->client[0] && str_eq(key, session_key(a, s)))
+		if (letter != 'c' ? is_app(s, letter, key) : !s->app[0] && s->client[0] && str_eq(key, session_key(a, s)))
 			return true;
 	}
 	return false;
@@ -159,17 +171,45 @@ static void add_session(struct user *u, struct xml *clients, const struct sessio
 	agent(a, c, STR_NONE, jid_resource(s->jid));
 }
 
-static void add_app(struct user *u, struct xml *clients, const struct apppass *app)
+/* An application password or a grant. */
+static void add_app(struct user *u, struct xml *clients, char letter, const struct grant_row *app)
 {
 	struct arena *a = core_arena(u->core);
-	bool connected = is_connected(u, 'a', app->id);
-	struct xml *c = entry(a, clients, 'a', app->id, connected);
+	bool connected = is_connected(u, letter, app->id);
+	struct xml *c = entry(a, clients, letter, app->id, connected);
 
 	xml_set(a, c, "type", app->used_ms || connected ? STR("session") : STR("access"));
 	seen(a, c, app->created_ms, connected ? clock_wall_ms() : app->used_ms ? app->used_ms : app->created_ms);
 	xml_add(a, xml_add(a, c, "auth", NULL), "grant", NULL);
 	permission(a, c, "normal");
 	agent(a, c, app->name, STR_NONE);
+}
+
+/* Keeps the list until the next answer. */
+static void keep_list(struct request *r, const struct xml *clients)
+{
+	struct buf text = { 0 };
+
+	free(r->list);
+	xml_write(&text, clients, STR_NONE);
+	buf_putc(&text, '\0');
+	r->list = text.p;
+}
+
+static void on_grants(struct shard *sh, void *arg, int status, const struct grant_row *v, size_t n)
+{
+	struct request *r = arg;
+	struct iq *iq = iq_wake(r->held);
+	struct xml *clients;
+
+	if (status || xml_parse(&sh->arena, str_of(r->list), &clients)) {
+		request_failed(r);
+		return;
+	}
+	for (size_t i = 0; i < n && iq->user; i++)
+		add_app(iq->user, clients, 'g', &v[i]);
+	iq_result(iq, clients);
+	request_free(r);
 }
 
 static void on_apps(struct shard *sh, void *arg, int status, const struct apppass *v, size_t n)
@@ -187,10 +227,11 @@ static void on_apps(struct shard *sh, void *arg, int status, const struct apppas
 		list_each(s, &iq->user->sessions, in_user)
 			add_session(iq->user, clients, s);
 		for (size_t i = 0; i < n; i++)
-			add_app(iq->user, clients, &v[i]);
+			add_app(iq->user, clients, 'a', &(struct grant_row){ v[i].id, v[i].name, v[i].created_ms, v[i].used_ms });
 	}
-	iq_result(iq, clients);
-	request_free(r);
+	keep_list(r, clients);
+	if (grant_list(accounts_of(iq), sh, node_of(iq), on_grants, r))
+		request_failed(r);
 }
 
 static void on_clients(struct shard *sh, void *arg, int status, const struct client_row *v, size_t n)
@@ -198,7 +239,6 @@ static void on_clients(struct shard *sh, void *arg, int status, const struct cli
 	struct request *r = arg;
 	struct iq *iq = iq_wake(r->held);
 	struct xml *clients = xml_new(&sh->arena, "clients", NS_CAM);
-	struct buf text = { 0 };
 
 	if (status || !iq->user) {
 		request_failed(r);
@@ -206,9 +246,7 @@ static void on_clients(struct shard *sh, void *arg, int status, const struct cli
 	}
 	for (size_t i = 0; i < n; i++)
 		add_client(iq->user, clients, &v[i]);
-	xml_write(&text, clients, STR_NONE);
-	buf_putc(&text, '\0');
-	r->list = text.p;
+	keep_list(r, clients);
 	if (apppass_list(accounts_of(iq), sh, node_of(iq), on_apps, r))
 		request_failed(r);
 }
@@ -233,8 +271,9 @@ static void end_sessions(struct user *u, char letter, struct str key)
 	struct session *s;
 
 	list_each(s, &u->sessions, in_user)
-		if (letter == 'a' ? str_is(key, s->app)
-				  : !s->app[0] && (letter == 'c') == (s->client[0] != 0) && str_eq(key, session_key(a, s)))
+		if (letter == 'a' || letter == 'g'
+				? is_app(s, letter, key)
+				: !s->app[0] && (letter == 'c') == (s->client[0] != 0) && str_eq(key, session_key(a, s)))
 			session_kick(s, "not-authorized", "The owner of this account has ended this client's access.");
 }
 
@@ -336,6 +375,8 @@ static void revoke(struct iq *iq)
 	r->id = (struct str){ str_dup(id), id.n };
 	if (id.p[0] == 'a')
 		err = apppass_revoke(accounts_of(iq), c->shard, node_of(iq), key, on_revoked, r);
+	else if (id.p[0] == 'g')
+		err = grant_revoke(accounts_of(iq), c->shard, node_of(iq), key, on_revoked, r);
 	else if (id.p[0] == 'c')
 		err = client_list(accounts_of(iq), c->shard, node_of(iq), UINT64_MAX / 2, on_found, r);
 	else if (id.p[0] == 's' && iq->user && has_session(iq->user, key))
@@ -351,6 +392,7 @@ static const char *const disco[] = { NS_CAM, NULL };
 static const struct option options[] = {
 	{ "access.keep_clients", OPT_TIME, "90d", 0, 315360000000, NULL,
 		"How long an account's list of clients (XEP-0494) remembers one that was not seen; 0: nothing is remembered." },
+	{ "access.oauth", OPT_BOOL, "true", 0, 0, NULL, "Whether people may let other people's applications in (XEP-0493)." },
 	{ 0 },
 };
 static const struct iq_route routes[] = {

@@ -99,6 +99,7 @@ struct str exchange_rest_input(struct exchange *x); /* bytes behind the request 
 /* Handlers, one per row of routes.c. */
 route_fn static_serve, host_meta_xml, host_meta_json, health_live, health_ready, health_metrics, websocket_upgrade, bosh_serve;
 route_fn api_server, api_setup, api_invite, api_register, api_unknown, upload_serve;
+route_fn oauth_metadata, oauth_register, oauth_authorize, oauth_token;
 
 /* A bucket per address and kind of request (limiter.c). */
 enum limit { LIMIT_SETUP, LIMIT_REGISTER, LIMIT_LOOK, LIMIT_UPLOAD, LIMITS };

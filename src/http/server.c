@@ -548,7 +548,11 @@ void http_stop(struct shard *s)
 	if (!h)
 		return;
 	list_each (hc, &h->conns, link) {
-		conn_abort(hc->x.conn);
+		/* A last answer still leaves; a long file does not. */
+		if (conn_out_pending(hc->x.conn) && !hc->draining)
+			conn_close(hc->x.conn);
+		else
+			conn_abort(hc->x.conn);
 		hc_free(hc);
 	}
 	sweep_stop(h->sweep);

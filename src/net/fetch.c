@@ -23,7 +23,7 @@ struct transfer {
 	struct shard *home;
 	CURL *easy;
 	struct curl_slist *headers;
-	char *method, *url, *host, *body;
+	char *method, *url, *host, *owner, *body;
 	size_t body_n;
 	struct buf answer;
 	struct fetch_answer result;
@@ -116,6 +116,7 @@ static void transfer_free(struct transfer *t)
 	free(t->method);
 	free(t->url);
 	free(t->host);
+	free(t->owner);
 	free(t->body);
 	buf_free(&t->answer);
 	free(t);
@@ -243,25 +244,26 @@ static void finish(struct transfer *t, CURLcode code)
 
 /* ---- the thread ---- */
 
-static bool host_is_busy(struct fetcher *f, const char *host)
+static bool has_to_wait(struct fetcher *f, const struct transfer *next)
 {
 	struct transfer *t;
-	int n = 0;
+	int of_host = 0, of_owner = 0;
 
-	list_each(t, &f->active, link)
-		if (strcmp(t->host, host) == 0 && ++n >= FETCH_PER_HOST_MAX)
-			return true;
-	return false;
+	list_each(t, &f->active, link) {
+		of_host += strcmp(t->host, next->host) == 0;
+		of_owner += next->owner[0] && strcmp(t->owner, next->owner) == 0;
+	}
+	return of_host >= FETCH_PER_HOST_MAX || of_owner >= FETCH_PER_OWNER_MAX;
 }
 
-/* The next request whose host has room; NULL: none. */
+/* The next request whose host and owner have room; NULL: none. */
 static struct transfer *next_waiting(struct fetcher *f)
 {
 	struct transfer *t, *found = NULL;
 
 	pthread_mutex_lock(&f->lock);
 	list_each(t, &f->waiting, link) {
-		if (host_is_busy(f, t->host))
+		if (has_to_wait(f, t))
 			continue;
 		list_del(&t->link);
 		found = t;
@@ -395,7 +397,7 @@ int fetch(struct fetcher *f, struct shard *home, const struct fetch_request *r)
 		return -EMSGSIZE;
 	t = mem_zalloc(sizeof(*t));
 	*t = (struct transfer){ .mail.kind = &MAIL_ANSWER, .f = f, .home = home, .method = mem_strdup(r->method), .url = str_dup(r->url),
-		.host = str_dup(origin), .done = r->done, .drop = r->drop, .arg = r->arg };
+		.host = str_dup(origin), .owner = str_dup(r->owner.n ? r->owner : STR("")), .done = r->done, .drop = r->drop, .arg = r->arg };
 	if (r->body.p) {
 		t->body = str_dup(r->body);
 		t->body_n = r->body.n;

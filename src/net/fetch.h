@@ -15,6 +15,7 @@ enum {
 	FETCH_QUEUE_MAX = 10000,      /* requests that wait or run; beyond it fetch() says -EBUSY */
 	FETCH_ACTIVE_MAX = 64,	      /* that run */
 	FETCH_PER_HOST_MAX = 6,	      /* … to one host: a slow one does not hold up the others */
+	FETCH_PER_OWNER_MAX = 4,      /* … for one owner: who names slow hosts holds up himself */
 	FETCH_BODY_MAX = 1 << 20,     /* bytes sent */
 	FETCH_ANSWER_MAX = 64 << 10,  /* bytes of an answer's body; more ends the transfer with -EMSGSIZE */
 	FETCH_CONNECT_MS = 10000,
@@ -45,6 +46,7 @@ struct fetch_request {
 	struct str url;
 	const char *const *headers; /* "Name: value", ends with NULL; NULL: none */
 	struct str body;
+	struct str owner; /* on whose behalf, for fairness; empty: nobody's */
 	void (*done)(struct shard *s, void *arg, const struct fetch_answer *a);
 	void (*drop)(void *arg); /* instead of done, when the shard has stopped; NULL: nothing to do */
 	void *arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* SASL mechanisms: SCRAM (RFC 5802, RFC 7677) with and without channel binding (RFC 9266, RFC 5929), PLAIN (RFC 4616) inside
- * TLS, and the token mechanisms HT-SHA-256-* of XEP-0484. */
+ * TLS, the token mechanisms HT-SHA-256-* of XEP-0484, and OAUTHBEARER (RFC 7628) for what an owner granted (XEP-0493). */
 #include "xmpp/sasl.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include "account/apppass.h"
 #include "account/client.h"
 #include "account/fast.h"
+#include "account/grant.h"
 #include "account/state.h"
 #include "base/base64.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ static void scram_first(struct stream *st, struct str message);
 static void scram_final(struct stream *st, struct str message);
 static void plain_first(struct stream *st, struct str message);
 static void fast_first(struct stream *st, struct str message);
+static void bearer_first(struct stream *st, struct str message);
 
 const struct mechanism sasl_table[] = {
 	{ "SCRAM-SHA-512-PLUS", HASH_SHA512, true, false, BIND_NONE, scram_first, scram_final },
@@ -32,6 +34,7 @@ const struct mechanism sasl_table[] = {
 	{ "SCRAM-SHA-256", HASH_SHA256, false, false, BIND_NONE, scram_first, scram_final },
 	{ "SCRAM-SHA-1", HASH_SHA1, false, false, BIND_NONE, scram_first, scram_final },
 	{ "PLAIN", HASH_SHA256, false, false, BIND_NONE, plain_first, NULL },
+	{ "OAUTHBEARER", HASH_SHA256, false, false, BIND_NONE, bearer_first, NULL, true },
 	{ "HT-SHA-256-EXPR", HASH_SHA256, true, true, BIND_EXPORTER, fast_first, NULL },
 	{ "HT-SHA-256-ENDP", HASH_SHA256, true, true, BIND_END_POINT, fast_first, NULL },
 	{ "HT-SHA-256-NONE", HASH_SHA256, false, true, BIND_NONE, fast_first, NULL },
@@ -83,7 +86,7 @@ static void note_client(struct stream *st)
 	struct auth *auth = st->auth;
 	struct xml *request = NULL, *agent;
 
-	if (st->app[0])
+	if (auth->shown == SHOWN_APP_PASSWORD)
 		apppass_used(st->host->accounts, c->shard, str_of(st->node), str_of(st->app));
 	if (!st->client || st->app[0] || !config_int(core_config(c), "access.keep_clients"))
 		return;
@@ -140,12 +143,15 @@ void sasl_finish(struct stream *st)
 /* RFC 6120's profile knows no tasks: where one is due, only an application password opens the account. */
 static const char only_app_password[] = "This account has a second factor, which this application cannot ask for: use an application password.";
 
-/* The mechanism is through. app: the id of an application password or "". in NULL: a token. */
+/* The mechanism is through. app: whose application's it is (struct session), or "". in NULL: a token. */
 static void succeed(struct stream *st, struct str message, const struct signin *in, const char *app)
 {
 	struct auth *a = st->auth;
 
-	a->shown = !in ? SHOWN_TOKEN : *app ? SHOWN_APP_PASSWORD : SHOWN_PASSWORD;
+	if (in)
+		a->shown = *app ? SHOWN_APP_PASSWORD : SHOWN_PASSWORD;
+	else
+		a->shown = *app ? SHOWN_GRANT : SHOWN_TOKEN;
 	a->code_due = a->shown == SHOWN_PASSWORD && in->totp;
 	a->upgrades &= a->shown == SHOWN_PASSWORD ? (uint8_t)(SIGNIN_ALGS & ~in->algs) : 0;
 	snprintf(st->app, sizeof(st->app), "%s", app);
@@ -207,7 +213,9 @@ void sasl_response(struct stream *st, struct str base64)
 	struct auth *a = st->auth;
 	struct str message;
 
-	if (a->shown != SHOWN_NOTHING) /* a task is due, no response */
+	if (a->refused)
+		sasl_fail(st, "not-authorized", NULL);
+	else if (a->shown != SHOWN_NOTHING) /* a task is due, no response */
 		sasl_fail(st, "malformed-request", NULL);
 	else if (decode(st, base64, &message))
 		sasl_fail(st, "incorrect-encoding", NULL);
@@ -332,10 +340,12 @@ static void scram_final(struct stream *st, struct str message)
 		return;
 	}
 	bad = scram_server_final(&a->scram, core_arena(st->core), message, binding, &out);
-	if (bad)
+	if (bad) {
 		sasl_fail(st, scram_condition(bad), NULL);
-	else
-		succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
+		return;
+	}
+	must(a->in); /* there was a challenge */
+	succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
 }
 
 /* ---- PLAIN ---- */
@@ -423,4 +433,95 @@ static void fast_first(struct stream *st, struct str message)
 		stream_woken(st);
 		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
 	}
+}
+
+/* ---- grants: RFC 7628 ---- */
+
+/* §3.2.2: tells where to get a token. The client answers, then it is over. */
+static void bearer_refuse(struct stream *st)
+{
+	struct arena *a = core_arena(st->core);
+	struct str text = arena_printf(a, "{\"status\":\"invalid_token\",\"scope\":\"xmpp:client:normal\",\"openid-configuration\":"
+		"\"%.*s/.well-known/oauth-authorization-server\"}", STR_ARG(st->host->web_url));
+
+	st->auth->refused = true;
+	st->auth->profile->challenge(st, base64_encode(a, text));
+}
+
+static void on_grant(struct shard *s, void *arg, int status, struct str node, struct str id)
+{
+	struct stream *st = arg;
+	struct str authzid = st->auth->name ? str_of(st->auth->name) : STR_NONE;
+	char app[sizeof(st->app)];
+
+	(void)s;
+	snprintf(app, sizeof(app), "g%.*s", STR_ARG(id));
+	if (!stream_woken(st))
+		return;
+	if (status == -EACCES) {
+		free(st->auth->name);
+		st->auth->name = NULL;
+		bearer_refuse(st);
+	} else if (status) {
+		sasl_fail(st, "temporary-auth-failure", "The server is busy; try again.");
+	} else if (authzid.n && !str_eq(authzid, node)) {
+		sasl_fail(st, "invalid-authzid", NULL);
+	} else {
+		free(st->auth->name);
+		st->auth->name = NULL;
+		if (!take_name(st, node, STR_NONE))
+			sasl_fail(st, "not-authorized", NULL);
+		else
+			succeed(st, STR_NONE, NULL, app);
+	}
+	stream_proceed(st);
+}
+
+/* The token in kvpairs; p NULL: they are malformed. Empty: there is none, the client wants to know where to get one. */
+static struct str bearer_token(struct str pairs)
+{
+	struct str token = STR(""), pair, scheme, rest;
+
+	while (pairs.n > 1) {
+		pair = str_cut(pairs, '\x01', &pairs);
+		if (!pairs.p || !pair.n || !memchr(pair.p, '=', pair.n))
+			return STR_NONE;
+		if (!str_starts(pair, STR("auth=")))
+			continue;
+		scheme = str_cut((struct str){ pair.p + 5, pair.n - 5 }, ' ', &rest);
+		if (!str_eq_nocase(scheme, STR("Bearer")) && scheme.n)
+			return STR_NONE;
+		token = rest.p ? str_trim(rest) : STR("");
+	}
+	return pairs.n == 1 && pairs.p[0] == '\x01' ? token : STR_NONE;
+}
+
+/* §3.1: gs2-header kvsep *kvpair kvsep; channel binding is not for this mechanism. */
+static void bearer_first(struct stream *st, struct str message)
+{
+	struct core *c = st->core;
+	struct str rest, flag = str_cut(message, ',', &rest), authzid = str_cut(rest, ',', &rest), token;
+	struct jid who;
+	int err;
+
+	if ((!str_is(flag, "n") && !str_is(flag, "y")) || !rest.n || rest.p[0] != '\x01' || (authzid.n && !str_starts(authzid, STR("a=")))) {
+		sasl_fail(st, "malformed-request", NULL);
+		return;
+	}
+	token = bearer_token((struct str){ rest.p + 1, rest.n - 1 });
+	if (!token.p) {
+		sasl_fail(st, "malformed-request", NULL);
+		return;
+	}
+	if (authzid.n > 2 && (jid_parse(core_arena(c), (struct str){ authzid.p + 2, authzid.n - 2 }, &who) ||
+				     !str_eq(jid_domain(who), st->host->domain) || !jid_node(who).n)) {
+		sasl_fail(st, "invalid-authzid", NULL);
+		return;
+	}
+	if (authzid.n > 2)
+		st->auth->name = str_dup(jid_node(who));
+	stream_wait(st);
+	err = token.n ? grant_check(st->host->accounts, c->shard, token, on_grant, st) : -EACCES;
+	if (err)
+		on_grant(c->shard, st, err, STR_NONE, STR_NONE);
 }

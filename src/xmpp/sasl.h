@@ -29,11 +29,12 @@ struct mechanism {
 	enum binding binding; /* of a token mechanism */
 	void (*first)(struct stream *st, struct str message);
 	void (*next)(struct stream *st, struct str message); /* NULL: one message only */
+	bool grants;	       /* for what an owner granted: the operator may want none */
 };
 extern const struct mechanism sasl_table[]; /* strongest first; ends with name NULL */
 
 /* What was shown. */
-enum sasl_shown { SHOWN_NOTHING, SHOWN_PASSWORD, SHOWN_APP_PASSWORD, SHOWN_TOKEN };
+enum sasl_shown { SHOWN_NOTHING, SHOWN_PASSWORD, SHOWN_APP_PASSWORD, SHOWN_TOKEN, SHOWN_GRANT };
 
 struct task;
 
@@ -48,6 +49,7 @@ struct auth {
 	char *additional; /* base64 of the last server message; NULL: none, or it was sent */
 	bool fast_invalidate, fast_rotate; /* XEP-0484: the token is to die; a new one is due */
 	enum sasl_shown shown; /* not SHOWN_NOTHING: the mechanism is through */
+	bool refused;	       /* OAUTHBEARER: the client was told why, and has to say that it heard */
 	bool code_due;	       /* the second factor */
 	uint8_t upgrades;      /* XEP-0480: tasks still to come, 1 << enum hash_alg */
 	const struct task *task; /* under way; NULL */

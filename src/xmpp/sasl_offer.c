@@ -64,6 +64,8 @@ bool sasl_offered(struct stream *st, const struct mechanism *m, bool fast)
 
 	if (m->fast != fast || (m->plus && !sasl_has_binding(st)))
 		return false;
+	if (m->grants && !config_bool(core_config(st->core), "access.oauth"))
+		return false;
 	return !scram || st->algs_lacking == 0 || !(st->algs_lacking & 1 << m->alg); /* XEP-0388 §2.2: what this account can do */
 }
 
@@ -161,7 +163,7 @@ void sasl_offer(struct stream *st)
 	struct core *c = st->core;
 	struct jid from;
 
-	st->algs_lacking = 0;
+	st->algs_lacking = signin_lacking(st->host->accounts);
 	st->named = st->from && !jid_parse(core_arena(c), str_of(st->from), &from) && jid_node(from).n &&
 		str_eq(jid_domain(from), st->host->domain);
 	if (st->named && st->secure) {

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What a dialogue uses: `from lib import *`. A dialogue is a function of one argument, the Stage, named as a sentence."""
 import functools
+import os
 
 from kit.auth import Authenticator, HashedToken, Scram, b64, plain, unb64
 from kit.client import (BIND, BIND2, FAST, FRAMING, PING, SASL, SASL2, SM, STREAMS, TIMEOUT, TLS, Client, Failed)
 from kit.link import Closed, Link, WebSocket, tls_context
 from kit.server import Account, Anser, Prosody, binary, free_ports
 from kit.tree import CLIENT, STREAM, El, mismatch, parse, write
+
+TRANSPORT = os.environ.get('FLOW_TRANSPORT', 'tls')  # of clients whose dialogue does not choose
 
 ROSTER = 'jabber:iq:roster'
 MAM = 'urn:xmpp:mam:2'
@@ -39,7 +42,7 @@ class Stage:
     def account(self):
         return self.server.account()
 
-    def client(self, account=None, transport='tls', server=None, label=None):
+    def client(self, account=None, transport=TRANSPORT, server=None, label=None):
         """A client that has not connected yet. account False: none."""
         if account is None:
             account = (server or self.server).account()
@@ -47,10 +50,10 @@ class Stage:
         self.clients.append(c)
         return c
 
-    def online(self, account=None, resource=None, priority=None, transport='tls', server=None):
+    def online(self, account=None, resource=None, priority=None, transport=TRANSPORT, server=None):
         return self.client(account, transport, server).online(resource, priority)
 
-    def again(self, client, resource=None, priority=None, transport='tls'):
+    def again(self, client, resource=None, priority=None, transport=TRANSPORT):
         """One more resource of the same account, online."""
         c = self.client(client.account, transport, client.server)
         return c.online(resource, priority)

@@ -119,8 +119,10 @@ def photo_hash(presence):
 
 def presence_tells_the_hash(stage):
     a, b = stage.friends()
+    a.send('<presence id="with-an-id" xml:lang="en"><show>chat</show></presence>')
+    b.expect(f'<presence from="{a.jid}"><show>chat</show></presence>')
     h = publish_avatar(a)
-    equal(photo_hash(b.expect(f'<presence from="{a.jid}"/>')), h)
+    equal(photo_hash(b.expect(f'<presence from="{a.jid}"><show>chat</show></presence>')), h)
     for payload, want in (('', h), (f'<x xmlns="{UPDATE}"/>', h), (f'<x xmlns="{UPDATE}"><photo>{"0" * 40}</photo></x>', h),
                           (f'<x xmlns="{UPDATE}"><photo/></x>', '')):
         a.present(payload + '<status>s</status>')

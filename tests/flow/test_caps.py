@@ -168,6 +168,14 @@ def nobody_else_answers_for_a_client(stage):
     b.expect(f'<message><event xmlns="{EVENT}"/></message>')
 
 
+def who_does_not_answer_is_not_asked_for_ever(stage):
+    a = stage.online()
+    for i in range(10):
+        a.present(caps(Client.new_id()))
+    asked = [el for el in a.drain() if el.name == 'iq' and el['type'] == 'get']
+    equal(len(asked), 3)
+
+
 def a_huge_answer_harms_nobody(stage):
     a, b = stage.friends()
     features = ['f%d+notify' % i for i in range(3000)]

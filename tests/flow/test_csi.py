@@ -5,6 +5,7 @@ An answer to the inactive client itself ends the waiting, so these dialogues loo
 presences held back one arrives."""
 from lib import *
 from rooms import *
+from web import Web
 
 CSI = 'urn:xmpp:csi:0'
 STATES = 'http://jabber.org/protocol/chatstates'
@@ -41,6 +42,17 @@ def of_held_presence_only_the_newest_comes(stage):
     a.send(ACTIVE)
     a.expect_next(f'<presence from="{b.jid}"><status>4</status></presence>')
     a.expect_nothing('<presence/>')
+
+
+@on_server({})
+def the_operator_sees_what_was_spared(stage):
+    a, b = quiet(stage)
+    moods(b)
+    w = Web(stage.server)
+    text = w.request('GET', '/metrics').body.decode()
+    w.close()
+    check('anser_csi_held_total 5\n' in text and 'anser_csi_replaced_total 4\n' in text,
+          [l for l in text.split('\n') if 'csi' in l])
 
 
 def becoming_active_flushes_before_the_next_answer(stage):
@@ -86,6 +98,24 @@ def light_messages_keep_their_order(stage):
     for want in ('<message id="1"/>', '<presence><status>between</status></presence>', '<message id="2"/>',
                  '<message id="3"/>', '<message id="4"/>'):
         a.expect_next(want)
+
+
+def events_of_personal_nodes_wait(stage):
+    a, b = stage.friends()
+    nick, node = 'http://jabber.org/protocol/nick', 'http://jabber.org/protocol/pubsub'
+    b.set(publish(nick, node, 'first'))
+    a.set(f'<pubsub xmlns="{node}"><subscribe node="{nick}" jid="{a.bare}"/></pubsub>', b.bare)
+    a.drain(after=(b,))
+    a.send(INACTIVE)
+    a.ping()
+    b.set(publish(nick, node, 'quiet'))
+    b.send(f'<message to="{a.jid}" type="chat" id="x"><body>now</body></message>')
+    a.expect_next(f'<message type="headline"><event xmlns="{node}#event"/></message>')
+    a.expect_next('<message id="x"/>')
+
+
+def publish(nick, node, text):
+    return f'<pubsub xmlns="{node}"><publish node="{nick}"><item id="current"><nick xmlns="{nick}">{text}</nick></item></publish></pubsub>'
 
 
 def presence_moves_behind_what_its_sender_said_meanwhile(stage):

@@ -127,3 +127,20 @@ def subject_changes_are_kept_and_chat_states_are_not(stage):
     say(b, room, 'x')
     heard(owner, room, 'n1', 'x')
     equal([m['id'] for _, m in query(owner, to=room)[0] if m.find('subject') is None], ['x'])
+
+
+def what_was_said_under_cover_stays_so(stage):
+    """A room that becomes non-anonymous does not tell whose older words are; its moderators knew."""
+    stage.server = stage.own_server()
+    stage.muc = 'conference.localhost'
+    room, a, b = party(stage, settings={'muc#roomconfig_persistentroom': '1'})
+    say(a, room, 'hidden')
+    heard(b, room, 'owner', 'hidden')
+    configure(a, room, {'muc#roomconfig_whois': 'anyone'})
+    say(a, room, 'open')
+    heard(b, room, 'owner', 'open')
+    shown = lambda c: [m.find('x/item') is not None for _, m in query(c, to=room)[0]]
+    equal((shown(b), shown(a)), ([False, True], [True, True]))
+    b.ping()
+    stage.server.restart()
+    equal(shown(stage.online()), [False, True])

@@ -95,6 +95,23 @@ def a_crowd_shows_moderators_and_speakers(stage):
         x.expect(occupant(room, 'n1', kind='unavailable'))
 
 
+@on_server({'muc.crowd': '3'})
+def a_crowd_that_went_home_is_a_room_again(stage):
+    room, a, b, c = party(stage, 3)
+    d, e = stage.online(), stage.online()
+    join(d, room, 'dora')
+    for x, nick in ((b, 'n1'), (c, 'n2')):
+        x.send(f'<presence to="{room}/{nick}" type="unavailable"/>')
+        x.expect(f'<presence from="{room}/{nick}" type="unavailable"/>')
+    e.send(f'<presence to="{room}/emil"><x xmlns="{MUC}"/></presence>')
+    for nick in ('owner', 'dora'):
+        e.expect(occupant(room, nick))
+    for x in (a, d):
+        x.expect(occupant(room, 'emil'))
+    d.send(f'<presence to="{room}/dora" type="unavailable"/>')
+    e.expect(occupant(room, 'dora', kind='unavailable'))
+
+
 @on_server({'muc.crowd': '2'})
 def the_unseen_are_named_to_admins_and_can_be_kicked(stage):
     room, a, b = party(stage)

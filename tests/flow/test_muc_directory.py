@@ -134,3 +134,15 @@ def items_go_both_ways(stage):
     equal(page('<max>2</max><index>1</index>')[0], ['swans', 'tea'])
     equal(page('<max>0</max>'), ([], '4'))
     a.refused('get', f'<query xmlns="{DISCO_ITEMS}"><set xmlns="{RSM}"><before>none-such</before></set></query>', 'item-not-found', stage.muc)
+
+
+def too_many_searches_are_told_to_wait(stage):
+    a = stage.online()
+    for i in range(40):
+        a.send(f'<iq type="get" id="s{i}" to="{stage.muc}">{query({"q": "no-such-word"})}</iq>')
+    answers = [a.expect(f'<iq id="s{i}"/>') for i in range(40)]
+    for err in [x for x in answers if x['type'] == 'error']:
+        equal((err.error, err.find('error')['type']), ('resource-constraint', 'wait'))
+        check(err.find('error/rate-limit', ERROR)['retry-after'] is not None, err)
+    check(any(x['type'] == 'result' for x in answers), 'nobody was served')
+    names(found(a, stage, {'q': 'no-such-word'}))  # and it goes on

@@ -239,8 +239,11 @@ def the_archive_tells_real_addresses_to_those_who_may_know(stage):
     check(rows[0][1]['to'] is None, rows[0][1])
     check(b.account.node not in str(rows[0][1]), rows[0][1])
     configure(owner, room, {'muc#roomconfig_whois': 'anyone'})
+    say(b, room, 'y')
+    heard(c, room, 'n1', 'y')
     rows, _ = query(c, to=room)
-    equal(rows[0][1].find('x', MUC_USER).find('item')['jid'], b.jid)
+    check(rows[0][1].find('x', MUC_USER) is None, 'what was said before')
+    equal(rows[1][1].find('x', MUC_USER).find('item')['jid'], b.jid)
 
 
 def speakers_are_found_by_nick_and_not_by_address(stage):

@@ -129,3 +129,27 @@ def who_is_away_hears_of_his_affiliation(stage):
     a.set(set_affiliation(room, b.bare, 'none'), room)
     b.expect(f'<message from="{room}"><x xmlns="{MUC_USER}"><item affiliation="none"/><status code="101"/></x></message>')
     c.expect_nothing(f'<message from="{room}"/>', after=(a,))
+
+
+def subjects_are_not_flooded(stage):
+    room, a, b = party(stage, settings={'muc#roomconfig_changesubject': '1'})
+    for i in range(3):
+        b.send(f'<message to="{room}" type="groupchat" id="s{i}"><subject>s{i}</subject></message>')
+    a.expect(f'<message from="{room}/n1" id="s0"><subject>s0</subject></message>')
+    for i in (1, 2):
+        err = b.expect(f'<message type="error" id="s{i}"/>')
+        equal((err.error, err.find('error')['type']), ('resource-constraint', 'wait'))
+    for i in range(3):  # moderators may
+        a.send(f'<message to="{room}" type="groupchat" id="m{i}"><subject>m{i}</subject></message>')
+        b.expect(f'<message from="{room}/owner" id="m{i}"><subject>m{i}</subject></message>')
+
+
+@on_server({'muc.crowd': '2'})
+def a_ban_by_nick_takes_all_nicks_of_the_person(stage):
+    room, a, b = party(stage)
+    c = stage.again(b)
+    join(c, room, 'other')  # a crowd by now: nobody was told
+    a.set(f'<query xmlns="{MUC_ADMIN}"><item nick="other" affiliation="outcast"/></query>', room)
+    b.expect(occupant(room, 'n1', (110, 301), 'none', 'outcast', 'unavailable'))
+    c.expect(occupant(room, 'other', (110, 301), 'none', 'outcast', 'unavailable'))
+    equal(list(listing(a, room, affiliation='outcast')), [b.bare])

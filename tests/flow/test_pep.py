@@ -207,6 +207,26 @@ def losing_the_presence_subscription_ends_events(stage):
     fails(b, 'get', items(TUNE), 'not-authorized', 'presence-subscription-required', a.bare)
 
 
+def losing_access_ends_subscriptions(stage):
+    """XEP-0163 §8.1: with the presence subscription, or by leaving the group."""
+    a, b, c = stage.friends(3)
+    a.set(f'<query xmlns="{ROSTER}"><item jid="{c.bare}"><group>Friends</group></item></query>')
+    a.set(publish('p', entry(), 'i', {'pubsub#access_model': 'presence', 'pubsub#send_last_published_item': 'never'}))
+    a.set(publish('g', entry(), 'i', {'pubsub#access_model': 'roster', 'pubsub#roster_groups_allowed': 'Friends',
+                                      'pubsub#send_last_published_item': 'never'}))
+    b.set(subscribe('p', b.bare), a.bare)
+    c.set(subscribe('p', c.bare), a.bare)
+    c.set(subscribe('g', c.bare), a.bare)
+    a.set(f'<query xmlns="{ROSTER}"><item jid="{c.bare}"><group>Others</group></item></query>')
+    c.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><subscription node="g" jid="{c.bare}" subscription="none"/></event></message>')
+    a.send(f'<presence to="{b.bare}" type="unsubscribed"/>')
+    b.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><subscription node="p" jid="{b.bare}" subscription="none"/></event></message>')
+    rows = a.get(pubsub('<subscriptions node="p"/>', OWNER)).all('pubsub/subscriptions/subscription')
+    equal([r['jid'] for r in rows], [c.bare])
+    a.set(f'<query xmlns="{ROSTER}"><item jid="{c.bare}" subscription="remove"/></query>')
+    c.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><subscription node="p" jid="{c.bare}" subscription="none"/></event></message>')
+
+
 # ---- others' accounts
 
 def nobody_publishes_to_anothers_account(stage):
@@ -319,3 +339,14 @@ def items_and_names_of_accounts_are_bounded(stage):
     fails(a, 'set', publish('n', entry('x' * 246000)), 'not-acceptable', 'payload-too-big')
     a.set(publish('n', entry('x' * 240000)))
     equal(len(texts_of(a.get(items('n')))[0]), 240000)
+
+
+def an_acknowledged_publication_survives_kill_9(stage):
+    server = stage.own_server()
+    a = stage.client(server.account(), server=server).online()
+    for i in range(5):
+        a.set(publish('n', entry('round %d' % i), 'i', {'pubsub#access_model': 'whitelist'}))
+        server.kill()
+        server.start()
+        a = stage.client(a.account, server=server).online()
+        equal(texts_of(a.get(items('n'))), ['round %d' % i])

@@ -49,6 +49,24 @@ def a_node_tells_about_itself(stage):
     check(n in [r['node'] for r in rows], 'not listed')
 
 
+def the_list_of_nodes_comes_in_pages(stage):
+    server = stage.own_server()
+    a = stage.client(server.account(), server=server).online()
+    to = 'pubsub.' + server.domain
+    names = ['n%d' % i for i in range(5)]
+    for n in names:
+        a.set(create(n), to)
+
+    def page(rsm):
+        answer = a.get(f'<query xmlns="{DISCO_ITEMS}"><set xmlns="{RSM}">{rsm}</set></query>', to)
+        return [i['node'] for i in answer.all('query/item')], answer.textof('query/set/count')
+    equal(page('<max>2</max>'), (names[:2], '5'))
+    equal(page('<max>2</max><after>n1</after>'), (names[2:4], '5'))
+    equal(page('<max>2</max><before/>'), (names[3:], '5'))
+    equal(page('<max>0</max>'), ([], '5'))
+    a.refused('get', f'<query xmlns="{DISCO_ITEMS}"><set xmlns="{RSM}"><max>x</max></set></query>', 'bad-request', to)
+
+
 def a_node_that_is_not_there(stage):
     a = stage.online()
     n = name()
@@ -593,6 +611,7 @@ def owners_manage_subscriptions(stage):
     c.expect(event(stage, f'<subscription node="{n}" jid="{c.bare}" subscription="subscribed"/>'))
     rows = a.get(ask, host(stage)).all('pubsub/subscriptions/subscription')
     equal([(r['jid'], r['subscription']) for r in rows], [(c.bare, 'subscribed')])
+    a.refused('set', change(('victim@elsewhere.example', 'subscribed')), 'not-acceptable', host(stage))
     answer = a.refused('set', change((c.bare, 'nonsense'), (b.bare, 'subscribed')), 'not-acceptable', host(stage))
     equal([(r['jid'], r['subscription']) for r in answer.all('pubsub/subscriptions/subscription')], [(c.bare, 'subscribed')])
     equal(len(a.get(ask, host(stage)).all('pubsub/subscriptions/subscription')), 2)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """XEP-0357 0.4.1 Push Notifications, to app servers of others: here a client that answers like one."""
 from lib import *
+from components import Component, house
 from rooms import *
 
 PUSH = 'urn:xmpp:push:0'
@@ -321,6 +322,31 @@ def publish_options_are_bounded(stage):
     a = stage.online()
     x = form(OPTIONS, {'secret': 'x' * 5000})
     a.refused('set', f'<enable xmlns="{PUSH}" jid="push.example">{x}</enable>', 'bad-request')
+
+
+def _component(stage, **kw):
+    house(stage, **kw)
+    return Component(stage).up()
+
+
+def an_app_server_may_be_a_component(stage):
+    """The way of the field: a service of its own, with a secret in the publish-options."""
+    app = _component(stage)
+    a, b = stage.online(), stage.online()
+    a.set(f'<enable xmlns="{PUSH}" jid="{app.name}" node="n1">{form(OPTIONS, {"secret": "s"})}</enable>')
+    a.close()
+    chat(b, a.bare)
+    iq = app.expect(f'<iq type="set" from="localhost" to="{app.name}"><pubsub xmlns="{PUBSUB}"><publish node="n1"><item>'
+                    f'<notification xmlns="{PUSH}"/></item></publish></pubsub></iq>')
+    app.send(f'<iq type="error" id="{iq["id"]}" from="{app.name}" to="localhost"><error type="cancel">'
+             f'<item-not-found xmlns="{STANZAS}"/></error></iq>')
+    app.send(f'<iq type="get" id="p" from="{app.name}" to="localhost">{PING}</iq>')
+    app.expect('<iq id="p"/>')
+    chat(b, a.bare, 'two')
+    b.settle(a.bare)
+    app.send(f'<iq type="get" id="q" from="{app.name}" to="localhost">{PING}</iq>')
+    app.expect('<iq id="q"/>')
+    check(not [e for e in app.queue if e.name == 'iq'], app.queue)
 
 
 @each(['its own', "another's"])

@@ -342,3 +342,41 @@ def a_wrong_password_over_plain_brings_no_keys(stage):
     older = Older(stage, ['SCRAM-SHA-1'])
     failure(older.connect().sasl2('PLAIN', BIND_PLAIN, password='wrong one'), 'not-authorized')
     equal(len(upgrades(older.connect())), 2)
+
+
+def old_clients_of_older_accounts_come_in_too(stage):
+    """A client that does not say who it is in the stream head picks the strongest; that must be one that the account has."""
+    older = Older(stage, ['SCRAM-SHA-1'])
+    a = older.connect(sender=False)
+    equal(a.sasl('SCRAM-SHA-512').name, 'failure')
+    b = older.connect(sender=False)
+    equal([m for m in offered(b) if 'SCRAM' in m], ['SCRAM-SHA-1-PLUS', 'SCRAM-SHA-1'])
+    equal(b.sasl('SCRAM-SHA-1').name, 'success')
+    full = stage.client(older.server.add('full'), server=older.server).connect(sender='full@localhost')
+    check('SCRAM-SHA-512' in offered(full), 'who says who it is gets all that it can use')
+
+
+@each(['prosody', 'ejabberd'])
+def an_account_from_another_server_gets_all_of_it(stage, source):
+    """Its salts have other lengths and its hash is SHA-1 alone."""
+    from test_port import PASSWORD, PORT
+    server = stage.own_server()
+    done = server.cli('import', str(PORT / source), check=False)  # what it leaves out, it tells by its status
+    check('imported 2 accounts' in done.stdout, done.stdout + done.stderr)
+    juliet = Account('juliet', server.domain, PASSWORD)
+
+    def client(password=PASSWORD):
+        return stage.client(Account('juliet', server.domain, password), server=server).connect(sender=juliet.jid)
+
+    a = client()
+    check('SCRAM-SHA-512' not in offered(a), offered(a))
+    task, = asked(a.sasl2('SCRAM-SHA-1', BIND_PLAIN + wants('UPGR-SCRAM-SHA-256')))
+    success(a.task_data(f'<hash xmlns="{SCRAM_UPGRADE}">{salted(a, task, a.task(task))}</hash>'))
+    success(client().sasl2('SCRAM-SHA-256', BIND_PLAIN))
+    text, _ = app_password(a)
+    for mech in ('SCRAM-SHA-1', 'SCRAM-SHA-256', 'PLAIN'):
+        success(client(text).sasl2(mech, BIND_PLAIN))
+    app, _ = enrol(a)
+    for mech in HASHES:
+        equal(asked(client().sasl2(mech, BIND_PLAIN)), ['TOTP', 'RECOVERY-CODE'])
+        equal(client(text).sasl(mech).name, 'success')

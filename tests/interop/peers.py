@@ -140,6 +140,7 @@ s2s_cafile: "{root}"
 s2s_use_starttls: required
 s2s_timeout: 10 seconds
 s2s_dns_timeout: 5
+outgoing_s2s_families: [ipv4]
 s2s_max_retry_delay: 1
 listen:
   - {{ port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true }}
@@ -173,7 +174,7 @@ class Ejabberd(Peer):
                 'ERL_CRASH_DUMP_BYTES': '0'}
 
     def command(self):
-        dns = 'inet_db:set_resolv_conf(""), inet_db:set_lookup([file, dns]), inet_db:add_ns({127,0,0,1}, %d).' % self.world.dns.port
+        dns = 'inet_db:set_resolv_conf(""), inet_db:set_lookup([file, dns]), inet_db:res_option(nameservers, [{{127,0,0,1}, %d}]).' % self.world.dns.port
         users = ' '.join('ejabberd_auth:try_register(<<"%s">>, <<"%s">>, <<"%s">>),' % (n, d, PASSWORD)
                          for d in self.domains for n in ('anne', 'bert'))
         return ['erl', '-noinput', '-sname', 'fed%d@localhost' % self.ports['dist'], '-setcookie', 'peers', '-erl_epmd_port',

@@ -34,7 +34,8 @@ class Bot(slixmpp.ClientXMPP):
         self.ssl_context = ssl.create_default_context()
         self.ssl_context.check_hostname = False
         self.ssl_context.verify_mode = ssl.CERT_NONE
-        for plugin in ('xep_0030', 'xep_0045', 'xep_0198', 'xep_0199', 'xep_0280', 'xep_0313'):
+        for plugin in ('xep_0030', 'xep_0045', 'xep_0198', 'xep_0199', 'xep_0280', 'xep_0313', 'xep_0060',
+                       'xep_0115', 'xep_0163', 'xep_0118', 'xep_0084', 'xep_0048'):
             self.register_plugin(plugin)
         self.heard = asyncio.Queue()
         self.add_event_handler('message', self.heard.put_nowait)
@@ -108,6 +109,62 @@ async def resume(a, b):
     await a.hear('while away')
 
 
+async def personal_eventing(a, b):
+    for c, other in ((a, b), (b, a)):
+        c.auto_authorize = c.auto_subscribe = True
+        c.send_presence_subscription(pto=other.boundjid.bare)
+    heard = asyncio.get_event_loop().create_future()
+    b.plugin['xep_0163'].register_pep('user_tune', b.plugin['xep_0118'].stanza.UserTune)
+    b.add_event_handler('user_tune_publish', lambda m: heard.done() or m['from'].bare != a.boundjid.bare or heard.set_result(m))
+    await b.plugin['xep_0115'].update_caps()
+    await a.plugin['xep_0118'].publish_tune(artist='Finzi', title='Introduction')
+    tune = (await heard)['pubsub_event']['items']['item']['tune']
+    if tune['artist'] != 'Finzi':
+        raise AssertionError(str(tune))
+
+
+async def avatar(a, b):
+    image = b'not really a picture'
+    await a.plugin['xep_0084'].publish_avatar(image)
+    the_id = a.plugin['xep_0084'].generate_id(image)
+    await a.plugin['xep_0084'].publish_avatar_metadata({'id': the_id, 'type': 'image/png', 'bytes': len(image)})
+    got = await b.plugin['xep_0084'].retrieve_avatar(slixmpp.JID(a.boundjid.bare), the_id)
+    if got['pubsub']['items']['item']['avatar_data']['value'] != image:
+        raise AssertionError(str(got))
+
+
+async def pubsub(a, b):
+    host, node, ps = slixmpp.JID('pubsub.' + WORLD['domain']), 'slix%d' % (time.time() * 1000), a.plugin['xep_0060']
+    await ps.create_node(host, node)
+    config = (await ps.get_node_config(host, node))['pubsub_owner']['configure']['form']
+    config['type'] = 'submit'
+    await ps.set_node_config(host, node, config)
+    heard = asyncio.get_event_loop().create_future()
+    b.add_event_handler('pubsub_publish', lambda m: m['pubsub_event']['items']['node'] != node or heard.done() or heard.set_result(m))
+    await b.plugin['xep_0060'].subscribe(host, node)
+    payload = slixmpp.xmlstream.ET.fromstring('<entry xmlns="urn:slix">news</entry>')
+    await ps.publish(host, node, id='one', payload=payload)
+    if (await heard)['pubsub_event']['items']['item']['payload'].text != 'news':
+        raise AssertionError('another payload')
+    items = (await b.plugin['xep_0060'].get_items(host, node))['pubsub']['items']
+    if [i['id'] for i in items] != ['one']:
+        raise AssertionError(str(items))
+    if len((await b.plugin['xep_0060'].get_subscriptions(host))['pubsub']['subscriptions']['substanzas']) != 1:
+        raise AssertionError('not one subscription')
+    await ps.retract(host, node, 'one', notify=True)
+    await b.plugin['xep_0060'].unsubscribe(host, node)
+    await ps.delete_node(host, node)
+
+
+async def bookmarks(a):
+    marks = slixmpp.plugins.xep_0048.Bookmarks()
+    marks.add_conference('room@rooms.example', 'anne', autojoin=True)
+    await a.plugin['xep_0048'].set_bookmarks(marks, method='xep_0049')
+    got = await a.plugin['xep_0060'].get_items(slixmpp.JID(a.boundjid.bare), 'urn:xmpp:bookmarks:1')
+    if [i['id'] for i in got['pubsub']['items']] != ['room@rooms.example']:
+        raise AssertionError(str(got))
+
+
 async def wrong_password(account):
     c = Bot(dict(account, password='wrong password'))
     if await c.go() != 'refused':
@@ -124,6 +181,10 @@ async def main():
     await step('slixmpp: discovery is answered', a.plugin['xep_0030'].get_info(jid=WORLD['domain']))
     await step('slixmpp: the archive is read', archive(a, b))
     await step('slixmpp: both talk in a room', rooms(a, b))
+    await step('slixmpp: a contact hears what one listens to', personal_eventing(a, b))
+    await step('slixmpp: an avatar is published and fetched', avatar(a, b))
+    await step('slixmpp: a node of the service is made, filled, read and removed', pubsub(a, b))
+    await step('slixmpp: bookmarks of private storage are those of PEP', bookmarks(a))
     await step('slixmpp: a lost connection is resumed with what was missed', resume(a, b))
     await step('slixmpp is refused with a wrong password', wrong_password(one))
     print('1..%d' % COUNT)

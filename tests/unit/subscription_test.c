@@ -75,7 +75,9 @@ static const char *const NAMES[STATES] = { "None", "None + Pending Out", "None +
 	"None + Pending Out+In", "To", "To + Pending In", "From", "From + Pending Out", "Both" };
 
 static struct shard shard;
-static struct core core = { .shard = &shard };
+static const struct feature *const no_features[] = { NULL };
+static struct env env = { .features = no_features };
+static struct core core = { .shard = &shard, .env = &env };
 static struct user user;
 static struct session session;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 // Signing in and staying so: a reload in the first moment of a new account, a second factor, and system notifications.
 
+import { createHash, randomBytes } from "node:crypto";
+import { findBarriers } from "./lib/accessible.mjs";
 import { openPerson } from "./lib/person.mjs";
 import { startServer } from "./lib/server.mjs";
 import { askAs, command } from "./lib/stanzas.mjs";
@@ -85,6 +87,7 @@ async function secondFactor(browser, server, alice) {
     await inChinese.getByRole("button", { name: "登录" }).waitFor({ state: "detached" });
   });
   for (const person of [other, third]) await person.close();
+  await consent(alice, factor);
 }
 
 /** What the page asked the system to show, instead of showing it. asWorker: as on a telephone, where only a service worker may. */
@@ -162,6 +165,40 @@ async function notifications(browser, server, alice) {
       await bob.close();
     });
   }
+}
+
+/** An application of somebody else asks for access; its own page is played here. */
+async function consent(alice, factor) {
+  await step("sign-in: the owner lets an application in on a page of the server", async () => {
+    const page = await alice.context.newPage();
+    await page.goto(alice.origin);
+    const verifier = randomBytes(32).toString("base64url"), redirect = "https://reader.example/back";
+    const ask = (path, options) => page.evaluate(async ([p, o]) => (await fetch(p, o)).json(), [path, options]);
+    const { client_id: client } = await ask("/oauth/register", { method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ client_name: "Feed reader", redirect_uris: [redirect] }) });
+    await page.route("https://reader.example/**", (route) => route.fulfill({ body: "back" }));
+    await page.goto(`${alice.origin}/oauth/authorize?${new URLSearchParams({ response_type: "code", client_id: client, redirect_uri: redirect,
+      state: "mine", code_challenge: createHash("sha256").update(verifier).digest("base64url"), code_challenge_method: "S256" })}`);
+    await page.getByRole("heading", { name: "Allow access?" }).waitFor();
+    await page.getByText("Feed reader").waitFor();
+    equal(await findBarriers(page), [], "barriers of the page");
+    await page.getByLabel("Name").fill("alice");
+    await page.getByLabel("Password").fill("alice likes long pass phrases");
+    await page.getByRole("button", { name: "Allow" }).click();
+    await page.getByRole("alert").filter({ hasText: "is wrong" }).waitFor();
+    await page.getByLabel("Name").fill("alice");
+    await page.getByLabel("Password").fill("alice likes long pass phrases");
+    await page.getByLabel("Code").fill(factor.recovery[1]);
+    await page.getByRole("button", { name: "Allow" }).click();
+    await page.waitForURL("https://reader.example/back?**");
+    const params = new URL(page.url()).searchParams;
+    equal(params.get("state"), "mine", "state");
+    await page.goto(alice.origin);
+    const token = await ask("/oauth/token", { method: "POST", headers: { "Content-Type": "application/x-www-form-urlencoded" },
+      body: String(new URLSearchParams({ grant_type: "authorization_code", code: params.get("code"), client_id: client, redirect_uri: redirect, code_verifier: verifier })) });
+    equal(token.token_type, "Bearer", "the token");
+    await page.close();
+  });
 }
 
 export async function signInAndNotify(browser) {

@@ -62,26 +62,29 @@ static void follow(struct occupant *o, struct notice *say, bool named)
 	}
 }
 
-/* The affiliation of a bare JID or domain changed: those inside follow. Returns how many bear the name. */
-static size_t affil_changed(struct room *r, const struct affil_deed *d, struct str mav)
+/* The affiliation of a bare JID or domain changed: those inside follow. Returns whether who bears the name was inside; told: and known. */
+static bool affil_changed(struct room *r, const struct affil_deed *d, struct str mav, bool *told)
 {
 	struct arena_mark mark = arena_mark(core_arena(r->core));
 	bool domain = !memchr(d->bare.p, '@', d->bare.n);
 	struct occupant **v;
-	size_t n = room_everybody(r, &v), seen = 0;
+	size_t n = room_everybody(r, &v);
+	bool inside = false;
 
+	*told = false;
 	for (size_t i = 0; i < n; i++) {
 		bool named = str_eq(v[i]->real.full, d->bare);
 		struct notice say = { .actor = d->actor, .reason = d->reason, .extra = mav };
 
 		if (!named && !(domain && str_eq(jid_domain(v[i]->real), d->bare)))
 			continue;
-		seen += named && v[i]->told;
+		inside = inside || named;
+		*told = *told || (named && v[i]->told);
 		versions_flush(r);
 		follow(v[i], &say, named);
 	}
 	arena_release(core_arena(r->core), mark);
-	return seen;
+	return inside;
 }
 
 /* Status 101: who is not inside hears of it. Of bans nobody is told. */
@@ -93,9 +96,6 @@ static void tell_absent(struct room *r, struct str bare, enum affil was, enum af
 
 	if (now == AFFIL_OUTCAST || (was < AFFIL_MEMBER && now < AFFIL_MEMBER) || !memchr(bare.p, '@', bare.n))
 		return;
-	for (uint32_t i = 0; i < r->seats_n; i++)
-		if (str_eq(r->seats[i]->o->real.full, bare))
-			return;
 	stanza_new(a, ST_MESSAGE, MSG_NORMAL, &st);
 	st.from = r->jid;
 	st.to = jid_trust(bare);
@@ -115,6 +115,7 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 	struct affil_entry *e = room_affil(r, d->bare);
 	enum affil was = e ? e->affil : AFFIL_NONE;
 	struct str mav = STR_NONE;
+	bool inside, told;
 	uint64_t since = r->affil_ver;
 	int err = room_set_affil(r, d->bare, d->to, d->nick, d->to == AFFIL_OUTCAST ? d->reason : STR_NONE);
 
@@ -125,12 +126,13 @@ int room_affil_do(struct room *r, const struct affil_deed *d, struct store_batch
 		voice_forget(r, d->bare, b);
 	}
 	room_save_affil(r, b, d->bare);
-	if (!affil_changed(r, d, mav) && was != d->to)
+	inside = affil_changed(r, d, mav, &told);
+	if (!told && was != d->to)
 		versions_tell(r, d->bare, was, d->to, since);
 	if (d->by.n && r->cfg.members_only && was == AFFIL_NONE && d->to >= AFFIL_MEMBER &&
 		memchr(d->bare.p, '@', d->bare.n)) /* §9.5 */
 		room_invite(r, d->by, jid_trust(d->bare), NULL, NULL);
-	else if (d->by.n && was != d->to)
+	else if (d->by.n && was != d->to && !inside)
 		tell_absent(r, d->bare, was, d->to);
 	return 0;
 }
@@ -290,7 +292,7 @@ static bool read_jid(struct changes *c, const struct xml *item, struct str *out)
 	else if (!nick.n)
 		return refuse(c, ERR_BAD_REQUEST);
 	else if (o)
-		*out = o->real.full;
+		*out = arena_str(core_arena(c->r->core), o->real.full); /* outlives its removal */
 	else
 		return refuse(c, ERR_ITEM_NOT_FOUND);
 	return true;

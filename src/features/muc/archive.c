@@ -225,6 +225,12 @@ struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_
 	return out;
 }
 
+/* 0: for ever. */
+static uint64_t room_keep_days(const struct room *r)
+{
+	return r->keeps_own ? r->keep_days : (uint64_t)config_int(core_config(r->core), "archive.room_keep_days");
+}
+
 /* §7.2.14: what the newcomer asked for at most. */
 struct limits {
 	uint64_t chars, stanzas, since_ms;
@@ -233,7 +239,10 @@ struct limits {
 static struct limits read_limits(const struct room *r, const struct xml *el)
 {
 	struct limits l = { UINT64_MAX, r->cfg.history, 0 };
-	uint64_t v, now = clock_wall_ms();
+	uint64_t v, now = clock_wall_ms(), kept_ms = room_keep_days(r) * 86400000ull;
+
+	if (kept_ms && kept_ms < now) /* what the archive has dropped is not told either (core/retention.h) */
+		l.since_ms = now - kept_ms;
 
 	if (!el)
 		return l;
@@ -241,7 +250,7 @@ static struct limits read_limits(const struct room *r, const struct xml *el)
 		l.chars = v;
 	if (!str_u64(xml_get(el, "maxstanzas"), UINT32_MAX, &v) && v < l.stanzas)
 		l.stanzas = v;
-	if (!str_u64(xml_get(el, "seconds"), UINT32_MAX, &v) && v * 1000 < now)
+	if (!str_u64(xml_get(el, "seconds"), UINT32_MAX, &v) && v * 1000 < now && now - v * 1000 > l.since_ms)
 		l.since_ms = now - v * 1000;
 	if (xml_get(el, "since").p && !time_parse(xml_get(el, "since"), &v) && v > l.since_ms)
 		l.since_ms = v;
@@ -335,7 +344,8 @@ static bool may_read(const struct room *r, struct jid who, const struct seat *s)
 	return true;
 }
 
-static void query(struct room *r, struct iq *iq, bool real)
+/* from: the first row whose speaker's real JID is shown; UINT64_MAX: of none. */
+static void query(struct room *r, struct iq *iq, uint64_t from)
 {
 	struct mam_query m;
 	int err = mam_parse(core_arena(r->core), iq->el, &m);
@@ -349,15 +359,17 @@ static void query(struct room *r, struct iq *iq, bool real)
 		m.q.end_id = 0;
 	if (str_eq(m.q.with, r->jid.full))
 		m.q.with = STR_NONE;
-	mam_answer(iq, &m, r->jid.full, real ? &REAL : NULL);
+	m.extra_from = from;
+	mam_answer(iq, &m, r->jid.full, &REAL);
 }
 
 void room_mam(struct room *r, struct iq *iq)
 {
 	struct jid who = iq->st->from;
 	struct seat *s = seat_find(r, who);
-	bool real = r->cfg.whois == WHOIS_ANYONE || room_affil_of(r, who) >= AFFIL_ADMIN ||
-		(s && s->o->role == ROLE_MODERATOR);
+	bool always = room_affil_of(r, who) >= AFFIL_ADMIN || (s && s->o->role == ROLE_MODERATOR);
+	/* What was said while addresses were hidden stays so. */
+	uint64_t from = always ? 0 : r->cfg.whois == WHOIS_ANYONE ? r->open_from : UINT64_MAX;
 
 	if (!may_read(r, who, s))
 		iq_error(iq, ERR_FORBIDDEN, NULL);
@@ -366,7 +378,7 @@ void room_mam(struct room *r, struct iq *iq)
 	else if (iq->st->type == IQ_GET && str_is(iq->el->name, "query"))
 		mam_form(iq);
 	else if (iq->st->type == IQ_SET && str_is(iq->el->name, "query"))
-		query(r, iq, real);
+		query(r, iq, from);
 	else
 		iq_error(iq, ERR_BAD_REQUEST, NULL);
 }

@@ -42,10 +42,15 @@ static void listed_read(struct listed *l, const struct store_item *item)
 
 /* ---- walking ---- */
 
-struct walk *walk_new(struct iq *iq, struct str host)
+struct listing *listing_new(struct iq *iq, struct str host)
 {
-	struct walk *w = mem_zalloc(sizeof(*w));
+	struct muc *m = iq->core->slot[SLOT_MUC];
+	struct listing *w;
 
+	if (!m || m->readers >= DIRECTORY_READERS_MAX)
+		return NULL;
+	m->readers++;
+	w = mem_zalloc(sizeof(*w));
 	w->held = iq_hold(iq, NULL);
 	w->core = iq->core;
 	w->host = (struct str){ str_dup(host), host.n };
@@ -53,8 +58,12 @@ struct walk *walk_new(struct iq *iq, struct str host)
 	return w;
 }
 
-void walk_free(struct walk *w)
+void listing_free(struct listing *w)
 {
+	struct muc *m = w->core->slot[SLOT_MUC];
+
+	if (m)
+		m->readers--;
 	for (size_t i = 0; i < w->n; i++)
 		free(w->v[i].row);
 	free(w->v);
@@ -65,7 +74,7 @@ void walk_free(struct walk *w)
 	free(w);
 }
 
-static void set_after(struct walk *w, struct str after)
+static void set_after(struct listing *w, struct str after)
 {
 	char *own = after.p ? str_dup(after) : NULL;
 
@@ -73,7 +82,7 @@ static void set_after(struct walk *w, struct str after)
 	w->after = (struct str){ own, after.n };
 }
 
-static void keep(struct walk *w, const struct store_item *item)
+static void keep(struct listing *w, const struct store_item *item)
 {
 	struct listed l = { 0 };
 
@@ -91,7 +100,7 @@ static void keep(struct walk *w, const struct store_item *item)
 
 static void on_rows(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
-	struct walk *w = arg;
+	struct listing *w = arg;
 	size_t i = 0;
 
 	(void)s;
@@ -101,10 +110,10 @@ static void on_rows(struct shard *s, void *arg, int status, const struct store_i
 	if (status || w->complete || w->n >= w->enough)
 		w->done(w, status);
 	else
-		walk_start(w, v[n - 1].key);
+		listing_start(w, v[n - 1].key);
 }
 
-void walk_start(struct walk *w, struct str after)
+void listing_start(struct listing *w, struct str after)
 {
 	struct store_range range = { .owner = w->host, .kind = STR("public"), .limit = DIRECTORY_PAGE };
 
@@ -118,10 +127,10 @@ void walk_start(struct walk *w, struct str after)
 
 struct count_mail {
 	struct mail mail;
-	struct walk *walk;
+	struct listing *walk;
 };
 
-static void count_here(struct core *c, struct walk *w)
+static void count_here(struct core *c, struct listing *w)
 {
 	struct muc *m = c->slot[SLOT_MUC];
 
@@ -134,12 +143,12 @@ static void count_here(struct core *c, struct walk *w)
 	}
 }
 
-static void send_on(struct walk *w);
+static void send_on(struct listing *w);
 
 static void on_count(struct shard *s, struct mail *mail)
 {
 	struct count_mail *m = container_of(mail, struct count_mail, mail);
-	struct walk *w = m->walk;
+	struct listing *w = m->walk;
 
 	free(m);
 	if (w->counted) {
@@ -155,13 +164,13 @@ static void on_count_lost(struct mail *mail)
 {
 	struct count_mail *m = container_of(mail, struct count_mail, mail);
 
-	walk_free(m->walk);
+	listing_free(m->walk);
 	free(m);
 }
 
 static const struct mail_kind MAIL_COUNT = { .name = "muc.count", .handle = on_count, .discard = on_count_lost, .must_arrive = true };
 
-static void send_on(struct walk *w)
+static void send_on(struct listing *w)
 {
 	struct count_mail *m = mem_alloc(sizeof(*m));
 	struct shards *all = w->core->env->shards;
@@ -172,7 +181,7 @@ static void send_on(struct walk *w)
 		on_count_lost(&m->mail);
 }
 
-void walk_count(struct walk *w)
+void listing_count(struct listing *w)
 {
 	w->shard = 0;
 	send_on(w);
@@ -180,7 +189,7 @@ void walk_count(struct walk *w)
 
 /* ---- items of the service (§6.3) ---- */
 
-static void add_item(struct arena *a, struct xml *q, const struct walk *w, const struct listed *l)
+static void add_item(struct arena *a, struct xml *q, const struct listing *w, const struct listed *l)
 {
 	struct xml *item = xml_add(a, q, "item", NULL);
 
@@ -189,7 +198,7 @@ static void add_item(struct arena *a, struct xml *q, const struct walk *w, const
 }
 
 /* Which of the walked rooms make the page. first and last bound it; returns false for a room that is not there. */
-static bool page_of(const struct walk *w, const struct rsm *rsm, size_t max, size_t *first, size_t *last)
+static bool page_of(const struct listing *w, const struct rsm *rsm, size_t max, size_t *first, size_t *last)
 {
 	size_t end = w->n;
 
@@ -208,7 +217,7 @@ static bool page_of(const struct walk *w, const struct rsm *rsm, size_t max, siz
 	return true;
 }
 
-static void on_items(struct walk *w, int status)
+static void on_items(struct listing *w, int status)
 {
 	struct iq *iq = iq_wake(w->held);
 	struct arena *a = core_arena(w->core);
@@ -231,23 +240,27 @@ static void on_items(struct walk *w, int status)
 				w->complete && !rsm.has_after ? (int64_t)w->n : -1);
 		iq_result(iq, q);
 	}
-	walk_free(w);
+	listing_free(w);
 }
 
 /* Pages forward read what they show; to go backward, by index or to count, all are read. */
 void directory_items(struct iq *iq)
 {
 	struct arena *a = core_arena(iq->core);
-	struct walk *w;
+	struct listing *w;
 	struct rsm rsm;
 
 	if (rsm_parse(a, iq->el, &rsm)) {
 		iq_error(iq, ERR_BAD_REQUEST, NULL);
 		return;
 	}
-	w = walk_new(iq, iq->st->to.full);
+	w = listing_new(iq, iq->st->to.full);
+	if (!w) {
+		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "Too many read the list of rooms; try again in a moment.");
+		return;
+	}
 	w->done = on_items;
 	if (rsm.has_after && !rsm.has_before && !rsm.has_index)
 		w->enough = (rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX) + 1;
-	walk_start(w, rsm.has_after ? rsm.after : STR_NONE);
+	listing_start(w, rsm.has_after ? rsm.after : STR_NONE);
 }

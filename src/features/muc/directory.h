@@ -9,6 +9,7 @@
 enum {
 	DIRECTORY_PAGE = 500,	   /* rows of one reading */
 	DIRECTORY_ROWS_MAX = 5000, /* rooms kept of one walk */
+	DIRECTORY_READERS_MAX = 8, /* requests of a shard that read at a time */
 	DIRECTORY_DESC_MAX = 512,
 };
 
@@ -17,15 +18,15 @@ struct listed {
 	char *row; /* what was stored */
 	struct str node, name, desc, lang;
 	bool open, non_anonymous;
-	uint32_t users; /* after walk_count */
+	uint32_t users; /* after listing_count */
 };
 
-struct walk;
+struct listing;
 /* Is the room wanted? NULL takes all. */
-typedef bool walk_fn(const struct walk *w, const struct listed *room);
+typedef bool listing_fn(const struct listing *w, const struct listed *room);
 
 /* Reading the list of a host on behalf of a request; freed by done. */
-struct walk {
+struct listing {
 	struct iq_held *held;
 	struct core *core;
 	struct str host, after; /* own bytes; after p NULL: from the first */
@@ -33,19 +34,20 @@ struct walk {
 	size_t n, cap;
 	size_t enough;	/* stop when so many are found */
 	bool complete;	/* the end was reached */
-	walk_fn *wants;
-	void (*done)(struct walk *w, int status);
+	listing_fn *wants;
+	void (*done)(struct listing *w, int status);
 	int shard; /* next to be counted in */
 	bool counted;
 	void *arg; /* malloc'ed, freed with it */
 };
 
-struct walk *walk_new(struct iq *iq, struct str host);
+/* NULL: too many read already. */
+struct listing *listing_new(struct iq *iq, struct str host);
 /* Reads; done is called from a later turn. Afterwards v is in order of nodes. */
-void walk_start(struct walk *w, struct str after);
+void listing_start(struct listing *w, struct str after);
 /* Fills in how many are inside, asking each shard; then done is called again, with counted set. */
-void walk_count(struct walk *w);
-void walk_free(struct walk *w);
+void listing_count(struct listing *w);
+void listing_free(struct listing *w);
 
 /* The value of a room's row. */
 struct str directory_row(const struct room *r);

@@ -78,6 +78,7 @@ static void welcome(struct room *r, struct seat *s, struct stanza *st, const str
 	uint32_t skip; /* of a crowd: who was silent longest */
 
 	versions_send(r, s, x);
+	occupants_regroup(r);
 	skip = r->nicks.n > occupants_crowd(r) && r->front_n > shown ? r->front_n - shown : 0;
 	list_each(other, &r->front, front) {
 		bool old = skip > 0;

@@ -47,8 +47,9 @@ static bool is_subject_change(const struct stanza *st)
 }
 
 /* §8.1. Returns false after refusing. */
-static bool subject_is_allowed(struct room *r, struct transit *t, const struct occupant *o)
+static bool subject_is_allowed(struct room *r, struct transit *t, struct occupant *o)
 {
+	uint64_t now = r->core->shard->loop.now_ms;
 	struct stanza *st = t->st;
 	struct xml *tree = stanza_tree(st, core_arena(r->core));
 	struct str text = tree ? xml_child_text(core_arena(r->core), tree, "subject", NULL) : STR_NONE;
@@ -57,8 +58,12 @@ static bool subject_is_allowed(struct room *r, struct transit *t, const struct o
 		room_refuse(t, ERR_FORBIDDEN, NULL);
 	else if (text.n > MUC_SUBJECT_MAX)
 		room_refuse(t, ERR_NOT_ACCEPTABLE, "The subject is too long.");
-	else
+	else if (o->role < ROLE_MODERATOR && o->titled_ms && now < o->titled_ms + MUC_SUBJECT_AGAIN_MS)
+		room_refuse(t, ERR_RESOURCE_CONSTRAINT, "You changed the subject a moment ago.");
+	else {
+		o->titled_ms = now;
 		return true;
+	}
 	return false;
 }
 

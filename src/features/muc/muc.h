@@ -26,6 +26,7 @@ enum {
 	MUC_APPLICANTS_MAX = 100,   /* who wait for the admins' approval */
 	MUC_ADMINS_ASKED_MAX = 20,  /* when none is inside */
 	MUC_VOICES_MAX = 2000,	    /* people whose voice is remembered */
+	MUC_SUBJECT_AGAIN_MS = 5000, /* between two subjects of somebody who is no moderator */
 	MUC_VOICE_AGAIN_MS = 10000, /* between two requests for voice */
 	MUC_INVITED_MAX = 16,	    /* invitations whose failure is told */
 	MUC_INVITES_MAX = 20,	    /* of one message */
@@ -56,7 +57,7 @@ struct occupant {
 	bool told;	    /* the others heard of it: they hear of its end too */
 	struct list front;  /* in room->front while newcomers are shown it */
 	struct blob *tail[2]; /* its available presence, without and with the real JID; NULL: to be made */
-	uint64_t asked_ms;  /* monotonic: when it asked for voice */
+	uint64_t asked_ms, titled_ms; /* monotonic: when it asked for voice, changed the subject */
 	char id[48];	    /* XEP-0421 */
 };
 
@@ -109,6 +110,7 @@ struct room {
 	bool saved;	/* the store holds it: a persistent room */
 	struct room_config cfg;
 	uint64_t created_ms;
+	uint64_t open_from;  /* archive id since which it is non-anonymous; 0: ever */
 	struct map affils;   /* bare JID → struct affil_entry */
 	struct map reserved; /* look of a nick → struct affil_entry */
 	struct map gone;     /* versions.c */
@@ -138,6 +140,8 @@ struct room {
 	uint64_t subject_ms;
 	struct hist hist[MUC_HISTORY_MAX]; /* ring */
 	uint32_t hist_at, hist_n;
+	bool keeps_own;	    /* the operator set its retention (core/retention.h) when it was loaded: */
+	uint64_t keep_days; /* 0: for ever */
 	struct seen *seen; /* MUC_SEEN; NULL: nothing yet */
 	uint32_t seen_at, seen_old; /* next place from the front; places used from the back, by older rows at loading */
 	uint32_t pages;		    /* read while loading */
@@ -155,12 +159,17 @@ struct muc {
 	struct map rooms; /* bare JID → struct room */
 	struct list idle; /* oldest first */
 	struct timer tick;
+	int readers; /* directory.c: requests that read the list of rooms */
 };
 
-/* ---- room.c: the room and its storage ---- */
+/* ---- room.c: the room's life; room_store.c: what it keeps ---- */
 
 void muc_stanza(struct muc *m, struct transit *t); /* to a room: takes over t */
 void rooms_free(struct muc *m);
+/* Runs fn as a stanza's handler runs: what it sends may come back at once, and waits. For callbacks of store and timers; the room may be
+ * gone afterwards. */
+typedef void room_fn(struct room *r, void *arg);
+void room_do(struct room *r, room_fn *fn, void *arg);
 void room_create(struct room *r, struct jid owner);
 void room_unlock(struct room *r);
 /* Removes everything of the room from memory and store; occupants must be gone. */
@@ -178,6 +187,8 @@ struct affil_entry *room_affil(const struct room *r, struct str bare); /* NULL: 
 enum affil room_affil_of(const struct room *r, struct jid j); /* also by domain */
 /* Sets or removes an affiliation. nick p NULL: as before; empty: no reserved nick. Returns 0; -ENOSPC. */
 int room_set_affil(struct room *r, struct str bare, enum affil to, struct str nick, struct str reason);
+void room_affils_free(struct room *r);
+void room_load_item(struct room *r, const struct store_item *item); /* a row, while the room loads */
 struct str room_title(const struct room *r); /* name or node */
 
 /* ---- occupant.c: who is inside and what they see ---- */
@@ -201,6 +212,7 @@ struct occupant *occupant_find(const struct room *r, struct str nick);
 bool nick_is_taken(const struct room *r, struct str nick, struct str bare);
 /* Who is shown to the others (docs/decisions/0009): call when role or room's settings change, before occupant_tell. */
 void occupant_place(struct occupant *o);
+void occupants_regroup(struct room *r); /* a crowd that is none any more: all are shown to newcomers again */
 uint32_t occupants_crowd(const struct room *r); /* more than so many are a crowd */
 /* Somebody speaks: whoever hears it gets its presence. */
 void occupant_speaks(struct occupant *o);

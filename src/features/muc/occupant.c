@@ -284,8 +284,20 @@ void occupant_place(struct occupant *o)
 {
 	if (!role_is_shown(o))
 		front_del(o);
-	else if (!list_linked(&o->front) && (o->role == ROLE_MODERATOR || o->room->front_n < occupants_crowd(o->room)))
+	else if (!list_linked(&o->front) && (o->role == ROLE_MODERATOR || o->room->nicks.n <= occupants_crowd(o->room)))
 		front_push(o);
+}
+
+void occupants_regroup(struct room *r)
+{
+	uint32_t pos = 0;
+	struct str key;
+	void *value;
+
+	if (r->front_n == r->nicks.n || r->nicks.n > occupants_crowd(r))
+		return;
+	while (map_next(&r->nicks, &pos, &key, &value))
+		occupant_place(value);
 }
 
 void occupant_speaks(struct occupant *o)

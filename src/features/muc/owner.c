@@ -197,6 +197,8 @@ static void accept(struct room *r, struct iq *iq, struct room_config *next, cons
 	bool opened = r->state == ROOM_LOCKED;
 
 	r->cfg = *next;
+	if (!opened && was.whois != WHOIS_ANYONE && r->cfg.whois == WHOIS_ANYONE)
+		r->open_from = archive_id_new(r->core);
 	if (opened)
 		room_unlock(r);
 	room_save(r, &b);

@@ -37,7 +37,7 @@ static bool holds(struct str text, struct str word)
 	return false;
 }
 
-static bool wants(const struct walk *w, const struct listed *l)
+static bool wants(const struct listing *w, const struct listed *l)
 {
 	const struct search *s = w->arg;
 
@@ -66,6 +66,14 @@ static void refuse(struct iq *iq, enum stanza_error e, const char *condition, co
 	stanza_touched(&err);
 	router_route(iq->core, &err);
 	stanza_fini(&err);
+}
+
+static void too_many(struct iq *iq)
+{
+	struct xml *app = xml_new(core_arena(iq->core), "rate-limit", NS_ERROR);
+
+	xml_set(core_arena(iq->core), app, "retry-after", STR("5"));
+	iq_error_app(iq, ERR_RESOURCE_CONSTRAINT, "Too many search at the moment.", app);
 }
 
 /* ---- the form ---- */
@@ -145,7 +153,7 @@ static bool read_form(struct iq *iq, const struct xml *form, struct search *s)
 
 /* ---- the answer ---- */
 
-static void add_room(struct arena *a, struct xml *result, const struct walk *w, const struct listed *l)
+static void add_room(struct arena *a, struct xml *result, const struct listing *w, const struct listed *l)
 {
 	struct xml *item = xml_add(a, result, "item", NULL);
 
@@ -170,7 +178,7 @@ static int by_users(const void *a, const void *b)
 }
 
 /* In order of users the page begins behind the room that the last one ended with, wherever it is now. */
-static size_t first_of(const struct walk *w, const struct search *s)
+static size_t first_of(const struct listing *w, const struct search *s)
 {
 	if (!s->by_users || !s->after.p)
 		return 0;
@@ -180,7 +188,7 @@ static size_t first_of(const struct walk *w, const struct search *s)
 	return 0;
 }
 
-static void answer(struct walk *w)
+static void answer(struct listing *w)
 {
 	struct iq *iq = iq_wake(w->held);
 	struct arena *a = core_arena(w->core);
@@ -197,18 +205,18 @@ static void answer(struct walk *w)
 	rsm_add(a, result, first < end ? w->v[first].node : STR_NONE, first < end ? w->v[end - 1].node : STR_NONE, -1,
 		w->complete && !s->after.p ? (int64_t)w->n : -1);
 	iq_result(iq, result);
-	walk_free(w);
+	listing_free(w);
 }
 
-static void on_walked(struct walk *w, int status)
+static void on_walked(struct listing *w, int status)
 {
 	if (w->counted) {
 		answer(w);
 	} else if (status) {
 		iq_error(iq_wake(w->held), ERR_INTERNAL_SERVER_ERROR, NULL);
-		walk_free(w);
+		listing_free(w);
 	} else {
-		walk_count(w);
+		listing_count(w);
 	}
 }
 
@@ -216,7 +224,7 @@ static void submit(struct iq *iq, const struct xml *form)
 {
 	struct arena *a = core_arena(iq->core);
 	struct search *s;
-	struct walk *w;
+	struct listing *w;
 	struct rsm rsm;
 
 	if (rsm_parse(a, iq->el, &rsm) || rsm.has_before || rsm.has_index) {
@@ -236,13 +244,18 @@ static void submit(struct iq *iq, const struct xml *form)
 		return;
 	}
 	s->max = rsm.max < MUC_LIST_MAX ? rsm.max : MUC_LIST_MAX;
-	w = walk_new(iq, iq->st->to.full);
+	w = listing_new(iq, iq->st->to.full);
+	if (!w) {
+		too_many(iq);
+		free(s);
+		return;
+	}
 	w->arg = s;
 	w->wants = wants;
 	w->done = on_walked;
 	if (!s->by_users && s->after.p)
 		w->enough = s->max + 1;
-	walk_start(w, s->by_users ? STR_NONE : s->after);
+	listing_start(w, s->by_users ? STR_NONE : s->after);
 }
 
 void directory_search(struct iq *iq)

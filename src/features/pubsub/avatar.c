@@ -96,21 +96,23 @@ static void tell(struct user *u, const char *sha1)
 	struct stanza st;
 
 	list_each(s, &u->sessions, in_user) {
-		if (!s->presence || stanza_unpack(blob_view(s->presence), &st))
-			continue;
-		if (stamp(core_arena(u->core), &st, sha1))
-			presence_renew(s, &st);
-		stanza_fini(&st);
+		struct blob *was = blob_ref(s->presence);
+
+		if (was && !stanza_unpack(blob_view(was), &st)) {
+			if (stamp(core_arena(u->core), &st, sha1))
+				presence_renew(s, &st);
+			stanza_fini(&st);
+		}
+		blob_unref(was);
 	}
 }
 
-void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b)
+void pep_avatar_changed(struct ps_host *h, const struct xml *metadata, struct store_batch *b)
 {
 	struct ps_node *n = ps_node_get(h, STR(NS_AVATAR_METADATA));
 	const struct xml *info = metadata ? info_of(metadata) : NULL;
 	struct str sha1 = info ? xml_get(info, "id") : STR_NONE;
 
-	(void)id;
 	if (!is_hex(sha1) || (n && n->cfg.access >= ACCESS_AUTHORIZE))
 		sha1 = STR_NONE; /* who may not see the picture shall not know of it */
 	if (str_is(sha1, h->avatar))
@@ -306,7 +308,7 @@ static void publish(struct ps_host *h, struct str id, struct str type, struct st
 	xml_set(a, info, "id", id);
 	xml_set(a, info, "type", type.n && type.n < TYPE_MAX ? type : STR("image/png"));
 	ps_publish_own(meta, id, ps_bytes(a, el), b);
-	pep_avatar_changed(h, id, el, b);
+	pep_avatar_changed(h, el, b);
 }
 
 /* XEP-0084 §3.5: an empty <metadata/>. */
@@ -318,7 +320,7 @@ static void disable(struct ps_host *h, struct store_batch *b)
 	if (!current_info(h))
 		return;
 	ps_publish_own(ps_node_get(h, STR(NS_AVATAR_METADATA)), random_token(a, 16), ps_bytes(a, el), b);
-	pep_avatar_changed(h, STR_NONE, el, b);
+	pep_avatar_changed(h, el, b);
 }
 
 /* A picture goes to its nodes; one that is elsewhere (EXTVAL) or broken stays in the card as it is. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* XEP-0060 1.30.0 §5.1 to §5.5: service discovery of hosts, nodes (with metadata) and items. */
-#include <errno.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "features/pubsub/pubsub.h"
+#include "proto/xmpp/rsm.h"
 
-enum { DISCO_NODES_MAX = 500 };
+enum { DISCO_PAGE = 500 };
 
 #define F(name) NS_PUBSUB "#" name
 
@@ -120,26 +121,60 @@ static void node_items(struct iq *iq, struct ps_node *n)
 
 /* ---- a host ---- */
 
-static void add_nodes(struct ps_host *h, struct jid who, struct xml *query)
+static int by_name(const void *a, const void *b)
 {
-	struct arena *a = core_arena(h->core);
+	return str_cmp((*(struct ps_node *const *)a)->name, (*(struct ps_node *const *)b)->name);
+}
+
+/* The nodes that the asker may find, by name. */
+static struct ps_node **nodes_of(struct ps_host *h, struct jid who, size_t *out_n)
+{
+	struct ps_node **v = arena_alloc(core_arena(h->core), (h->nodes.n + 1) * sizeof(struct ps_node *));
 	struct str key;
-	uint32_t pos = 0, count = 0;
+	uint32_t pos = 0;
+	size_t n = 0;
 	void *value;
 
-	while (map_next(&h->nodes, &pos, &key, &value) && count < DISCO_NODES_MAX) {
-		struct ps_node *n = value;
-		struct xml *el;
+	while (map_next(&h->nodes, &pos, &key, &value))
+		if (ps_may_find(value, who))
+			v[n++] = value;
+	qsort(v, n, sizeof(struct ps_node *), by_name);
+	*out_n = n;
+	return v;
+}
 
-		if (!ps_may_find(n, who))
-			continue;
-		el = xml_add(a, query, "item", NULL);
-		xml_set(a, el, "jid", h->jid.full);
-		xml_set(a, el, "node", n->name);
-		if (n->cfg.title[0])
-			xml_set(a, el, "name", str_of(n->cfg.title));
-		count++;
-	}
+static void add_node(struct xml *query, const struct ps_node *n)
+{
+	struct arena *a = core_arena(n->host->core);
+	struct xml *el = xml_add(a, query, "item", NULL);
+
+	xml_set(a, el, "jid", n->host->jid.full);
+	xml_set(a, el, "node", n->name);
+	if (n->cfg.title[0])
+		xml_set(a, el, "name", str_of(n->cfg.title));
+}
+
+/* A page by XEP-0059, of names; what does not fit into one answer is told of too. */
+static void add_nodes(struct ps_host *h, struct jid who, const struct rsm *q, struct xml *query)
+{
+	struct arena *a = core_arena(h->core);
+	size_t all, lo = 0, hi, max = q->max < DISCO_PAGE ? q->max : DISCO_PAGE;
+	struct ps_node **v = nodes_of(h, who, &all);
+
+	hi = all;
+	while (q->has_after && lo < all && str_cmp(v[lo]->name, q->after) <= 0)
+		lo++;
+	while (q->has_before && q->before.n && hi > lo && str_cmp(v[hi - 1]->name, q->before) >= 0)
+		hi--;
+	if (hi - lo > max && q->has_before)
+		lo = hi - max;
+	else if (hi - lo > max)
+		hi = lo + max;
+	for (size_t i = lo; i < hi; i++)
+		add_node(query, v[i]);
+	if (q->present || hi - lo < all)
+		rsm_add(a, query, hi > lo ? v[lo]->name : STR_NONE, hi > lo ? v[hi - 1]->name : STR_NONE, hi > lo ? (int64_t)lo : -1,
+			(int64_t)all);
 }
 
 /* A node that the asker may not find is not there for him. */
@@ -191,7 +226,7 @@ bool ps_disco_items(struct iq *iq, struct xml *query)
 		ps_iq_do(h, iq, again);
 		return false;
 	}
-	add_nodes(h, jid_bare(iq->st->from), query);
+	add_nodes(h, jid_bare(iq->st->from), &(struct rsm){ .max = UINT32_MAX }, query);
 	return true;
 }
 
@@ -203,6 +238,7 @@ static bool service_run(struct ps_host *h, struct iq *iq)
 	bool items = str_is(iq->el->ns, NS_DISCO_ITEMS);
 	struct str node = xml_get(iq->el, "node");
 	struct xml *query;
+	struct rsm q;
 
 	if (!ps_host_ready(h))
 		return false;
@@ -217,8 +253,11 @@ static bool service_run(struct ps_host *h, struct iq *iq)
 		xml_set(a, el, "jid", h->jid.full);
 		xml_set(a, el, "node", STR(NS_PUBSUB_GET_PENDING));
 		xml_set(a, el, "name", STR("Subscriptions that wait for approval"));
+	} else if (items && rsm_parse(a, iq->el, &q)) {
+		iq_error(iq, ERR_BAD_REQUEST, NULL);
+		return true;
 	} else if (items) {
-		add_nodes(h, jid_bare(iq->st->from), query);
+		add_nodes(h, jid_bare(iq->st->from), &q, query);
 	} else {
 		identity(a, query, "service", "Publish-Subscribe");
 		add_features(a, query);

@@ -213,7 +213,8 @@ static void sub_change(struct ps_req *r, const struct xml *row, struct failed *f
 	was = s ? s->state : SUB_NONE;
 	if (off && !s)
 		return;
-	if (on && !s && ps_affil_of(r->n, j) != AFFIL_OUTCAST)
+	/* Nobody elsewhere is sent events that he did not ask for. */
+	if (on && !s && ps_affil_of(r->n, j) != AFFIL_OUTCAST && router_home(r->h->core, j))
 		s = ps_sub_need(r->n, j.full);
 	if ((!on && !off) || !s) {
 		failed_add(r, f, "subscriptions", "subscription", j.full, ps_state_names[was]);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "features/pubsub/pubsub.h"
 
 enum { NEEDS_NODE = 1, OWNERS = 2, NEEDS_ITEMS = 4 };
@@ -43,9 +44,34 @@ static struct xml *condition(struct ps_req *r, const char *cond)
 	return cond ? xml_new(r->a, cond, NS_PUBSUB_ERRORS) : NULL;
 }
 
+/* Where the tables of XEP-0060 have another type than RFC 6120. */
+static const struct {
+	enum stanza_error e;
+	const char *type;
+} TYPES[] = { { ERR_UNEXPECTED_REQUEST, "cancel" }, { ERR_POLICY_VIOLATION, "wait" } };
+
+static void send_error(struct ps_req *r, enum stanza_error e, struct xml *cond)
+{
+	struct stanza err;
+	struct xml *el;
+
+	if (!stanza_error_reply(r->a, r->iq->st, e, NULL, &err))
+		return;
+	el = xml_child(err.el, "error", NS_CLIENT);
+	for (size_t i = 0; i < ARRAY_LEN(TYPES); i++)
+		if (TYPES[i].e == e)
+			xml_set(r->a, el, "type", str_of(TYPES[i].type));
+	if (cond)
+		xml_append(el, cond);
+	stanza_touched(&err);
+	metric_add(M_STANZA_ERRORS, 1);
+	router_route(r->iq->core, &err);
+	stanza_fini(&err);
+}
+
 void ps_error(struct ps_req *r, enum stanza_error e, const char *cond)
 {
-	iq_error_app(r->iq, e, NULL, condition(r, cond));
+	send_error(r, e, condition(r, cond));
 }
 
 void ps_unsupported(struct ps_req *r, const char *feature)
@@ -53,7 +79,7 @@ void ps_unsupported(struct ps_req *r, const char *feature)
 	struct xml *el = condition(r, "unsupported");
 
 	xml_set(r->a, el, "feature", str_of(feature));
-	iq_error_app(r->iq, ERR_FEATURE_NOT_IMPLEMENTED, NULL, el);
+	send_error(r, ERR_FEATURE_NOT_IMPLEMENTED, el);
 }
 
 /* A result that goes out when what it tells of is on disk. */

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "core/ask.h"
 #include "features/push/push.h"
 #include "proto/xmpp/form.h"
@@ -114,6 +115,7 @@ static void on_published(struct core *c, struct stanza *reply, void *arg)
 
 	p->ok = reply && reply->type == IQ_RESULT;
 	p->permanent = error && !is_transient(error);
+	metric_add(M_PUSHES_FAILED, !p->ok);
 	user_with(c, p->account, on_published_user, p);
 }
 
@@ -157,6 +159,7 @@ static void tell(struct push_reg *r)
 	struct push_web *w = str_eq(str_of(r->jid), push_host(r->user)) ? push_web_find(r->user, node) : NULL;
 
 	r->last_ms = r->user->core->shard->loop.now_ms;
+	metric_add(M_PUSHES, 1);
 	log_debug("push.tell", "account=%.*s service=%s count=%u", STR_ARG(r->user->jid.full), r->jid, r->count);
 	if (w)
 		push_web_send(r, w);
@@ -187,23 +190,25 @@ static void on_time(struct timer *t)
 
 /* ---- what has happened ---- */
 
-/* When it is due: at once, but not sooner than PUSH_EVERY_MS after the last one. An inactive client first has its chance to acknowledge
+/* When it is due: at once, but not too soon after the last one. An inactive client first has its chance to acknowledge
  * what it was sent. */
-static void schedule(struct push_reg *r, struct session *s)
+static void schedule(struct push_reg *r, struct session *s, enum weight weight)
 {
 	struct core *c = r->user->core;
-	uint64_t now = c->shard->loop.now_ms, in_ms = 0;
+	uint64_t now = c->shard->loop.now_ms, due = now, every = weight == WEIGHT_ROOM ? PUSH_ROOM_EVERY_MS : PUSH_EVERY_MS;
 	struct push_web *w = push_web_find(r->user, str_of(r->node));
 
-	if (r->last_ms && now - r->last_ms < PUSH_EVERY_MS && !r->call)
-		in_ms = PUSH_EVERY_MS - (now - r->last_ms);
+	if (r->last_ms && !r->call && r->last_ms + every > now)
+		due = r->last_ms + every;
 	if (s && s->ops)
-		in_ms += (uint64_t)config_int(core_config(c), "push.wait");
-	if (w && w->not_before_ms > now + in_ms)
-		in_ms = w->not_before_ms - now;
+		due += (uint64_t)config_int(core_config(c), "push.wait");
+	if (w && w->not_before_ms > due)
+		due = w->not_before_ms;
+	if (timer_is_set(&r->timer) && r->due_ms <= due)
+		return;
+	r->due_ms = due;
 	r->timer.on_time = on_time;
-	if (r->call || !timer_is_set(&r->timer))
-		timer_set(&c->shard->loop, &r->timer, in_ms);
+	timer_set(&c->shard->loop, &r->timer, due - now);
 }
 
 static char *cut(struct str text)
@@ -233,7 +238,7 @@ static void add(struct push_reg *r, struct session *s, struct stanza *st, enum w
 	r->sender = str_dup(st->from.full);
 	r->body = el && st->kind == ST_MESSAGE ? cut(xml_child_text(a, el, "body", NS_CLIENT)) : NULL;
 	st->el = kept;
-	schedule(r, s);
+	schedule(r, s, w);
 }
 
 static bool is_worth_it(const struct user *u, const struct stanza *st, enum weight w)

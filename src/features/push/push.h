@@ -20,9 +20,10 @@ enum {
 	PUSH_NODE_MAX = 1023,	 /* bytes */
 	PUSH_FORM_MAX = 4096,	 /* bytes of publish-options */
 	PUSH_EVERY_MS = 2000,	 /* messages nearer to each other are one notification */
+	PUSH_ROOM_EVERY_MS = 30000, /* the same for messages of rooms that do not name the user */
 	PUSH_FAILURES_MAX = 10,	 /* transient failures in a row before a registration is given up */
 	PUSH_BODY_MAX = 500,	 /* bytes of a message that a notification shows */
-	PUSH_SENDS_MAX = 2000,	 /* Web Push messages of one shard under way or waiting to be sent again */
+	PUSH_SENDS_MAX = 10000,	 /* Web Push messages of one shard under way or waiting to be sent again */
 	PUSH_TRIES_MAX = 4,
 	PUSH_RETRY_MS = 3000,	 /* before the second try; five times longer each */
 	PUSH_RETRY_MAX_MS = 3600000, /* Retry-After is believed up to this */
@@ -53,6 +54,7 @@ struct push_reg {
 	uint32_t failures;
 	/* What is to be told. */
 	struct timer timer;
+	uint64_t due_ms;  /* of the timer */
 	uint64_t last_ms; /* monotonic, of the last notification; 0: none */
 	uint32_t links;   /* of the session, when count began */
 	uint32_t count;	  /* messages since the client was here */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "features/push/push.h"
@@ -154,6 +155,7 @@ static void on_answer(struct shard *sh, void *arg, const struct fetch_answer *a)
 		again(s, a);
 		return;
 	}
+	metric_add(M_PUSHES_FAILED, !ok);
 	if (!ok)
 		log_info("push.failed", "account=%.*s status=%d error=%d", STR_ARG(s->account), a->status, -a->error);
 	tell_user(s, ok ? SENT : a->status == 404 || a->status == 410 || a->error == -EPERM ? GONE : FAILED, 0);
@@ -172,7 +174,7 @@ static void try(struct send *s)
 	struct core *c = s->core;
 	struct arena *a = core_arena(c);
 	const char *headers[8] = { 0 };
-	struct fetch_request r = { .method = "POST", .url = s->endpoint, .headers = headers, .body = buf_view(&s->body),
+	struct fetch_request r = { .method = "POST", .url = s->endpoint, .headers = headers, .body = buf_view(&s->body), .owner = s->account,
 		.done = on_answer, .drop = on_drop, .arg = s };
 	struct str origin, token;
 	size_t n = 0;
