@@ -17,6 +17,7 @@ extern const struct feature feature_extdisco;
 extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
+extern const struct feature feature_moved;
 extern const struct feature feature_muc;
 extern const struct feature feature_ping;
 extern const struct feature feature_pubsub;
@@ -27,6 +28,7 @@ extern const struct feature feature_retention;
 extern const struct feature feature_retract;
 extern const struct feature feature_roster;
 extern const struct feature feature_second_factor;
+extern const struct feature feature_serverinfo;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
 extern const struct feature feature_upload;
@@ -49,7 +51,9 @@ const struct feature *const features[] = {
 	&feature_commands,
 	&feature_admin,
 	&feature_reports,
+	&feature_moved,
 	&feature_contact,
+	&feature_serverinfo,
 	&feature_extdisco,
 	&feature_invite,
 	&feature_register,

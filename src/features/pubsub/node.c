@@ -22,7 +22,7 @@ static uint32_t nodes_of(const struct ps_host *h, struct jid who)
 static bool may_create(struct ps_req *r)
 {
 	bool pep = r->h->user;
-	bool local = r->who.node_n && core_host(r->h->core, jid_domain(r->who)) &&
+	bool local = core_host(r->h->core, jid_domain(r->who)) &&
 		core_host(r->h->core, jid_domain(r->who)) == core_host_of(r->h->core, jid_domain(r->h->jid));
 
 	if (pep ? !jid_bare_eq(r->who, r->h->jid) : !local)
@@ -210,7 +210,7 @@ bool ps_purge(struct ps_req *r)
 	if (ps_is_bookmarks(r->h, r->node))
 		bookmarks_cleared(r->h, b);
 	if (r->h->user && str_is(r->node, NS_AVATAR_METADATA))
-		pep_avatar_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }
@@ -234,7 +234,7 @@ bool ps_delete(struct ps_req *r)
 	if (ps_is_bookmarks(r->h, r->node))
 		bookmarks_cleared(r->h, b);
 	if (r->h->user && str_is(r->node, NS_AVATAR_METADATA))
-		pep_avatar_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }

@@ -257,6 +257,7 @@ void pep_presence_in(struct user *u, struct stanza *st);
 void pep_available(struct session *s);
 void pep_unavailable(struct session *s, struct stanza *st);
 void pep_contact(struct user *u, struct contact *c);
+void pep_roster(struct user *u, struct jid bare);
 void pep_fan(struct ps_node *n, struct stanza *st);
 /* Sessions elsewhere that want events of the node and may have them; out holds n->host->remote.n. Returns how many. */
 size_t hello_remotes(const struct ps_node *n, struct jid *out);
@@ -280,7 +281,8 @@ enum verdict mds_send(struct transit *t); /* SEND_STAMP */
 void mds_read(struct user *u, struct str peer, const struct xml *displayed);
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
-void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
+/* What the account's metadata node says now; NULL: nothing. */
+void pep_avatar_changed(struct ps_host *h, const struct xml *metadata, struct store_batch *b);
 void pep_avatar_load(struct user *u, struct str key, struct str value);
 void pep_avatar_presence(struct session *s, struct stanza *st);
 void pep_vcard(struct iq *iq);
