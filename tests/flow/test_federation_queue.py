@@ -5,6 +5,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 
 from lib import *
@@ -155,6 +156,30 @@ class Receiver(Oracle):
             pass
         finally:
             conn.close()
+
+
+class Deaf(Receiver):
+    """Agrees to everything, then reads nothing more."""
+
+    def _until(self, conn, pattern, data=b''):
+        if b'<body>' not in pattern:
+            return super()._until(conn, pattern, data)
+        self.world.stage.cleanups.append(conn.close)
+        threading.Event().wait(60)
+        raise OSError('enough')
+
+
+def a_server_that_never_reads_fills_only_its_own_queue(stage):
+    world = World(stage)
+    one = world.server('one.test', dict(world.certified('one.test'), **{'s2s.queue_bytes': '3M'}))
+    two = world.server('two.test', world.certified('two.test'))
+    a, b = stage.online(server=one), stage.online(server=two)
+    Deaf(world, 'evil.test')
+    text = 'x' * 100000
+    for i in range(60):
+        a.send('<message to="x@evil.test" type="headline" id="d%d"><body>%s</body></message>' % (i, text))
+    equal(a.expect('<message type="error" id="d59"/>', timeout=15).error, 'resource-constraint')
+    chat(a, b)
 
 
 def queues_are_bounded(stage):
