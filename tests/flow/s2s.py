@@ -165,7 +165,7 @@ class Oracle:
     @staticmethod
     def say(kind):
         def reply(el, attrs):
-            return "<db:verify from='%s' to='%s' id='%s' type='%s'/>" % (attrs['to'], attrs['from'], attrs['id'], kind)
+            return "<db:verify from='%s' to='%s' id='%s' type='%s'/>" % (attrs['to'], attrs['from'], attrs.get('id', ''), kind)
         return reply
 
     def _head(self, conn, features):
