@@ -228,6 +228,23 @@ def an_inactive_client_that_does_not_acknowledge_is_told(stage):
     notified(service)
 
 
+@on_server({'push.wait': '1s'})
+def a_dead_link_is_told(stage):
+    """The server does not know yet that the client has gone; one that acknowledges is left alone."""
+    a, b, service = stage.online(), stage.online(), stage.online()
+    a.enable_sm()
+    c = stage.again(a)
+    c.enable_sm()
+    enable(a, service, 'dead')
+    enable(c, service, 'alive')
+    chat(b, a.bare)
+    c.expect('<message/>')
+    c.send(f'<a xmlns="{SM}" h="{c.sm_in}"/>')
+    c.ping()
+    notified(service, 'dead')
+    service.expect_nothing('<iq type="set"/>', after=(c,))
+
+
 def the_count_begins_anew_when_the_client_was_here(stage):
     a, b, service = away(stage, sm=True)
     chat(b, a.jid, 'one')
