@@ -34,6 +34,7 @@ static const struct option_row options[] = {
 	{ "yes", NULL, CLI_YES, offsetof(struct cli, yes), "do not ask" },
 	{ "dry-run", NULL, CLI_IMPORT, offsetof(struct cli, dry_run), "read everything, write nothing" },
 	{ "merge", NULL, CLI_IMPORT, offsetof(struct cli, merge), "add to accounts that exist already" },
+	{ "planned", NULL, CLI_PLANNED, offsetof(struct cli, planned), "it was planned" },
 	{ "json", NULL, CLI_JSON, offsetof(struct cli, json), "print JSON" },
 	{ NULL },
 };

@@ -23,6 +23,7 @@ enum cli_option_bit {
 	CLI_YES = 1 << 8,
 	CLI_JSON = 1 << 9,
 	CLI_IMPORT = 1 << 10, /* --dry-run and --merge */
+	CLI_PLANNED = 1 << 11,
 };
 
 struct cli {
@@ -30,7 +31,7 @@ struct cli {
 	const char *domain, *config, *url;
 	const char *sets[CLI_SETS_MAX];
 	int sets_n;
-	bool password_stdin, admin, many, explain, check, yes, json, dry_run, merge;
+	bool password_stdin, admin, many, explain, check, yes, json, dry_run, merge, planned;
 	const char *words[CLI_WORDS_MAX]; /* what stands after the verb */
 	int words_n;
 };
@@ -62,6 +63,7 @@ int verb_reports(const struct cli *c);
 int verb_report_close(const struct cli *c);
 int verb_import(const struct cli *c);
 int verb_export(const struct cli *c);
+int verb_outage(const struct cli *c);
 int verb_invite(const struct cli *c);
 int verb_status(const struct cli *c);
 int verb_backup(const struct cli *c);

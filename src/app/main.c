@@ -27,6 +27,7 @@ static const struct cli_verb verbs[] = {
 	{ "restore", "FROM", 1, 1, CLI_DATA, "Check a backup and put it into an empty data directory.", verb_restore },
 	{ "import", "FILE|DIR", 1, 1, CLI_DATA | CLI_DOMAIN | CLI_IMPORT, "Take accounts from a portable export (XEP-0227).", verb_import },
 	{ "export", "FILE|DIR/ [NAME@HOST]", 1, 2, CLI_DATA, "Write all accounts, or one, as a portable export.", verb_export },
+	{ "outage", "MESSAGE [BEGIN [END]]", 1, 3, CLI_PLANNED, "Print a status file that tells clients of an outage (XEP-0455).", verb_outage },
 	{ "config", "", 0, 0, CLI_DOMAIN | CLI_CONFIG | CLI_EXPLAIN, "Explain or check the configuration.", verb_config },
 	{ "version", "", 0, 0, 0, "Print the version.", verb_version },
 	{ "--version", "", 0, 0, 0, "The same.", verb_version },

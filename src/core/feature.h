@@ -72,6 +72,8 @@ struct feature {
 	void (*on_presence_in)(struct user *u, struct stanza *st);
 	/* A subscription stanza from a client, before it is dealt with. */
 	void (*on_subscribe)(struct session *s, struct stanza *st);
+	/* A subscription request to an account, before it is dealt with. Returns true when it is kept for later (subscription_in). */
+	bool (*on_subscribe_in)(struct user *u, struct stanza *st);
 	/* A contact's subscription changed and holds now. */
 	void (*on_contact)(struct user *u, struct contact *c);
 	/* Something has come that the user may not have seen: core/unseen.h. */
@@ -90,8 +92,8 @@ struct feature {
 	bool (*disco_items)(struct iq *iq, struct xml *query);
 	/* Items of a host beside the services. */
 	void (*host_items)(struct core *c, struct str domain, struct xml *query, struct arena *a);
-	/* Forms of the domain's disco#info (XEP-0128): adds <x/> to the query. The same as long as the configuration is. */
-	void (*disco_forms)(struct core *c, struct str domain, struct xml *query);
+	/* Forms of every domain's disco#info (XEP-0128): adds <x/>, or a <feature/> that is not always there, to the query. The same as long as the configuration is. */
+	void (*disco_forms)(struct core *c, struct xml *query);
 	/* Ad-hoc command rows (XEP-0050), ends with node NULL. */
 	const struct command *commands;
 };

@@ -371,6 +371,14 @@ static void run_presence_in_hooks(struct user *u, struct stanza *st)
 			(*f)->on_presence_in(u, st);
 }
 
+static bool subscribe_kept(struct user *u, struct stanza *st)
+{
+	for (const struct feature *const *f = u->core->env->features; *f; f++)
+		if ((*f)->on_subscribe_in && (*f)->on_subscribe_in(u, st))
+			return true;
+	return false;
+}
+
 void presence_in(struct user *u, struct stanza *st)
 {
 	struct session *s;
@@ -381,7 +389,8 @@ void presence_in(struct user *u, struct stanza *st)
 	if (st->type == PRES_AVAILABLE || st->type == PRES_UNAVAILABLE || st->type == PRES_ERROR)
 		run_presence_in_hooks(u, st);
 	if (st->type >= PRES_SUBSCRIBE && st->type <= PRES_UNSUBSCRIBED) {
-		subscription_in(u, st);
+		if (st->type != PRES_SUBSCRIBE || !subscribe_kept(u, st))
+			subscription_in(u, st);
 	} else if (st->type == PRES_PROBE) {
 		probe_in(u, st);
 	} else if (!jid_is_bare(st->to)) { /* RFC 6121 §8.5.3 */

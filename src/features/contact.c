@@ -50,16 +50,20 @@ static bool add(struct arena *a, struct xml *form, const char *var, struct str w
 	return field != NULL;
 }
 
-static void disco_forms(struct core *c, struct str domain, struct xml *query)
+static void disco_forms(struct core *c, struct xml *query)
 {
 	struct arena *a = core_arena(c);
 	const struct config *cfg = core_config(c);
 	struct xml *info = form_new(a, NULL, "result", NS_SERVERINFO_FORM), *outage = form_new(a, NULL, "result", NS_SOS);
 	bool any = false;
 
-	(void)domain;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		any |= add(a, info, rows[i].var, str_of(config_str(cfg, rows[i].option)));
+	if (config_bool(cfg, "serverinfo.publish")) { /* XEP-0485 §3 wants one form for both */
+		form_field(a, info, "text-single", "serverinfo-pubsub-node", NULL,
+			arena_printf(a, "xmpp:pubsub.%.*s?;node=serverinfo", STR_ARG(c->env->domain)));
+		any = true;
+	}
 	if (any)
 		xml_append(query, info);
 	if (add(a, outage, "external-status-addresses", str_of(config_str(cfg, "contact.outage"))))

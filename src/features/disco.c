@@ -59,7 +59,7 @@ static void add_forms(struct core *c, struct xml *q)
 {
 	for (const struct feature *const *f = c->env->features; *f; f++)
 		if ((*f)->disco_forms)
-			(*f)->disco_forms(c, c->env->domain, q);
+			(*f)->disco_forms(c, q);
 }
 
 /* XEP-0115 §5.1 over what the domain answers. */

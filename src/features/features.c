@@ -14,9 +14,11 @@ extern const struct feature feature_csi;
 extern const struct feature feature_disco;
 extern const struct feature feature_ephemeral;
 extern const struct feature feature_extdisco;
+extern const struct feature feature_federation;
 extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
+extern const struct feature feature_moved;
 extern const struct feature feature_muc;
 extern const struct feature feature_ping;
 extern const struct feature feature_pubsub;
@@ -27,10 +29,11 @@ extern const struct feature feature_retention;
 extern const struct feature feature_retract;
 extern const struct feature feature_roster;
 extern const struct feature feature_second_factor;
+extern const struct feature feature_serverinfo;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
+extern const struct feature feature_strangers;
 extern const struct feature feature_upload;
-extern const struct feature feature_federation, feature_strangers;
 
 const struct feature *const features[] = {
 	&feature_messaging,
@@ -52,7 +55,9 @@ const struct feature *const features[] = {
 	&feature_commands,
 	&feature_admin,
 	&feature_reports,
+	&feature_moved,
 	&feature_contact,
+	&feature_serverinfo,
 	&feature_extdisco,
 	&feature_invite,
 	&feature_register,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What the domain says of itself and others: XEP-0157 1.1.1 and XEP-0455 0.4.0 in XEP-0128 forms, XEP-0215 1.0.0."""
 import base64
+import json
 import hashlib
 import hmac
 import re
@@ -88,3 +89,33 @@ def a_relay_without_credentials_says_that_it_wants_some(stage):
     a = stage.online()
     s = a.get(f'<services xmlns="{EXTDISCO}"/>', a.domain).find('services/service')
     equal((s['restricted'], s['username']), ('true', None))
+
+
+@on_server({'serverinfo.publish': 'true', 'contact.abuse': 'mailto:abuse@example.org'})
+def server_information_is_published(stage):
+    """XEP-0485 1.0.0, one form for it and the addresses."""
+    a, info = stage.online(), 'urn:xmpp:serverinfo:0'
+    told, query = forms(a)
+    check(info in [f['var'] for f in query.all('feature')], 'not announced')
+    equal(told[SERVERINFO]['serverinfo-pubsub-node'], ['xmpp:pubsub.localhost?;node=serverinfo'])
+    equal(told[SERVERINFO]['abuse-addresses'], ['mailto:abuse@example.org'])
+    equal(a.features.find('c', 'http://jabber.org/protocol/caps')['ver'], verification(query))
+    pubsub = 'http://jabber.org/protocol/pubsub'
+    got = a.get(f'<pubsub xmlns="{pubsub}"><items node="serverinfo"/></pubsub>', 'pubsub.localhost').all('pubsub/items/item')
+    equal([(i['id'], i.find('serverinfo/domain', info)['name']) for i in got], [('current', 'localhost')])
+    equal(got[0].find('serverinfo').textof('query/name'), 'Anser')
+    a.refused('set', f'<pubsub xmlns="{pubsub}"><publish node="serverinfo"><item id="current"><x xmlns="y"/></item></publish></pubsub>', 'forbidden', 'pubsub.localhost')
+    check(('pubsub', 'leaf') in disco(a, 'pubsub.localhost', 'serverinfo')[1], 'no leaf')
+    stage.server.restart()
+    a = stage.client(a.account).online()
+    equal(len(a.get(f'<pubsub xmlns="{pubsub}"><items node="serverinfo"/></pubsub>', 'pubsub.localhost').all('pubsub/items/item')), 1)
+
+
+def a_status_file_for_an_outage_is_written(stage):
+    def outage(*args, **kw):
+        return stage.server.cli('outage', *args, data=False, **kw)
+    equal(json.loads(outage('New disks: "soon"', '2026-12-31T23:00:00+01:00', '2027-01-01T02:00:00Z', '--planned').stdout),
+          {'planned': True, 'beginning': '2026-12-31T22:00:00.000Z', 'expected_end': '2027-01-01T02:00:00.000Z', 'message': {'default': 'New disks: "soon"'}})
+    now = json.loads(outage('朱丽叶').stdout)
+    check(re.match(r'\d{4}-\d\d-\d\dT', now['beginning']) and not now['planned'] and 'expected_end' not in now, now)
+    check(outage('x', 'tomorrow', check=False).returncode, 'a bad time is taken')

@@ -57,6 +57,7 @@ ROSTER_WANTED = {'romeo@localhost': ('both', 'Romeo & so on', ['Friends', 'Lover
 
 def accounts_come_from_prosody(stage):
     stage.server = stage.own_server()
+    stranger = stage.online()
     dry = imported(stage, PORT / 'prosody', '--dry-run')
     check('would import 2 accounts' in dry.stdout, dry.stdout + dry.stderr)
     equal(stage.client(Account('juliet', 'localhost', PASSWORD)).connect().sasl('SCRAM-SHA-1').name, 'failure', 'after a dry run:')
@@ -70,13 +71,13 @@ def accounts_come_from_prosody(stage):
     got = c.get('<query xmlns="jabber:iq:private"><exodus xmlns="exodus:prefs"/></query>')
     equal(got.textof('query/exodus/defaultnick'), 'Jule')
     equal(items_of(c, 'http://jabber.org/protocol/nick')['current'].text, 'Jule')
-    stranger = stage.online()
     equal(items_of(stranger, 'urn:xmpp:vcard4', 'juliet@localhost')['current'].textof('fn/text'), 'Juliet Capulet', 'its access model is open:')
     stranger.refused('get', f'<pubsub xmlns="{PUBSUB}"><items node="http://jabber.org/protocol/nick"/></pubsub>', 'not-authorized', 'juliet@localhost')
     again = imported(stage, PORT / 'prosody')
     check('2 existed already' in again.stdout and 'exists already' in again.stderr, again.stdout + again.stderr)
     equal(len(archive_of(c)), 4)
     juliet_of(stage, 'PLAIN')
+    juliet_of(stage, 'SCRAM-SHA-1')
 
 
 def accounts_come_from_ejabberd(stage):

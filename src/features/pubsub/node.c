@@ -22,7 +22,7 @@ static uint32_t nodes_of(const struct ps_host *h, struct jid who)
 static bool may_create(struct ps_req *r)
 {
 	bool pep = r->h->user;
-	bool local = r->who.node_n && core_host(r->h->core, jid_domain(r->who)) &&
+	bool local = core_host(r->h->core, jid_domain(r->who)) &&
 		core_host(r->h->core, jid_domain(r->who)) == core_host_of(r->h->core, jid_domain(r->h->jid));
 
 	if (pep ? !jid_bare_eq(r->who, r->h->jid) : !local)

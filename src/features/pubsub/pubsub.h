@@ -164,6 +164,8 @@ void ps_error(struct ps_req *r, enum stanza_error e, const char *cond);
 void ps_unsupported(struct ps_req *r, const char *feature);
 /* Commits b; the result with child (adopted, NULL: empty) goes out when it is durable, else an error. b NULL: at once. */
 void ps_answer(struct ps_host *h, struct iq *iq, struct store_batch *b, struct xml *child);
+/* Commits b without anybody to answer; the host forgets what memory says when it fails. */
+void ps_commit(struct ps_host *h, struct store_batch *b);
 /* <pubsub xmlns='http://jabber.org/protocol/pubsub…'/> with the verb inside, node set. */
 struct xml *ps_reply(struct ps_req *r, const char *name, struct xml **out_verb);
 bool ps_text_ok(struct str s, size_t max); /* may it name a node or item: printable, and not too long */

@@ -66,6 +66,7 @@
 #define NS_ADMIN "http://jabber.org/protocol/admin"
 #define NS_EXTDISCO "urn:xmpp:extdisco:2"
 #define NS_SERVERINFO_FORM "http://jabber.org/network/serverinfo"
+#define NS_SERVERINFO "urn:xmpp:serverinfo:0"
 #define NS_SOS "urn:xmpp:sos:0"
 #define NS_REPORTING "urn:xmpp:reporting:1"
 #define NS_MOVED "urn:xmpp:moved:1"
