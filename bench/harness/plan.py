@@ -88,7 +88,7 @@ def plan(quick, sessions):
               Figure("presence_per_s", "presences", "1/s", lower=False, digits=0)],
              "Presence to 200 contacts", first=2000),
         Step("pep-200", ["pep", "--count", "200", "--cycles", "10" if quick else "50"],
-             [Figure("cpu_us_per_event", "CPU per event", "µs", 8),
+             [Figure("cpu_us_per_event", "CPU per event", "µs", 10),
               Figure("event_per_s", "events", "1/s", lower=False, digits=0),
               Figure("latency_p50_ms", "latency p50", "ms", digits=2)],
              "PEP publication to 200 contacts", first=2500),

@@ -168,12 +168,12 @@ int grant_create(struct accounts *ac, struct shard *s, const struct grant_new *g
 	struct op *op = op_new(ac, s, g->node, random_token(a, ID_BYTES), arg);
 	struct store_range range = { .owner = str_of(op->owner), .kind = STR("grant"), .limit = 4 * GRANTS_MAX };
 	struct str code = handle_new(a, str_of(op->id), g->node), hashed = hash_hex(a, code), client = hash_hex(a, g->client_id);
-	uint64_t now_ms = clock_wall_ms();
+	uint64_t now_ms = clock_wall_ms(), until_ms = now_ms + GRANT_CODE_MS;
 
 	op->text_done = done;
 	op->answer = str_dup(code);
 	op->item = json_pack("{s:s%, s:s, s:I, s:i, s:s, s:I, s:s%, s:s%, s:s}", "name", g->name.p, g->name.n, "client", client.p, "created",
-		(json_int_t)now_ms, "used", 0, "code", hashed.p, "until", (json_int_t)(now_ms + GRANT_CODE_MS), "challenge", g->challenge.p,
+		(json_int_t)now_ms, "used", 0, "code", hashed.p, "until", (json_int_t)until_ms, "challenge", g->challenge.p,
 		g->challenge.n, "redirect", g->redirect.p, g->redirect.n, "token", "");
 	if (op->item && !store_list(ac->store, s, &range, on_create_list, op))
 		return 0;

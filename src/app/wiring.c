@@ -146,9 +146,9 @@ static void on_registered(struct shard *s, struct str inviter, struct str jid)
 	roster_befriend(s->core->env, inviter, jid);
 }
 
-static void on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
+static char *on_bosh(struct shard *s, id_t64 exchange, struct str peer, struct str body)
 {
-	bosh_request(s, exchange, peer, body, http_bosh_answer);
+	return bosh_request(s, exchange, peer, body, http_bosh_answer);
 }
 
 static void http_fill(struct app *app, const struct config *c)
@@ -174,6 +174,8 @@ static void http_fill(struct app *app, const struct config *c)
 		.on_bosh = config_bool(c, "bosh.enabled") ? on_bosh : NULL,
 		.addresses = str_of(config_str(c, "web.addresses")),
 		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
+		.on_bosh_gone = bosh_hung_up,
+		.s2s_tls_port = federation_listener(app, true) ? listener_port(federation_listener(app, true)) : 0,
 		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};

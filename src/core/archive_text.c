@@ -35,11 +35,14 @@ static void reference(struct buf *out, struct cursor *c)
 static void text(struct buf *out, struct cursor *c)
 {
 	while (c->at < c->end && *c->at != '<') {
-		if (*c->at == '&') {
+		const char *from = c->at;
+
+		while (c->at < c->end && *c->at != '<' && *c->at != '&')
+			c->at++;
+		buf_put(out, from, (size_t)(c->at - from));
+		if (c->at < c->end && *c->at == '&') {
 			c->at++;
 			reference(out, c);
-		} else {
-			buf_putc(out, *c->at++);
 		}
 	}
 	buf_putc(out, '\n');

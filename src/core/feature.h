@@ -78,6 +78,8 @@ struct feature {
 	void (*on_contact)(struct user *u, struct contact *c);
 	/* Something has come that the user may not have seen: core/unseen.h. */
 	void (*on_unseen)(struct user *u, struct session *s, struct stanza *st);
+	/* Something of this contact changed, or he is none any more. */
+	void (*on_roster)(struct user *u, struct jid bare);
 	/* One kind of items, loaded with a user. */
 	const char *user_kind;
 	void (*user_item)(struct user *u, struct str key, struct str value);

@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/feature.h"
 #include "core/presence.h"
 #include "core/privilege.h"
 #include "proto/xmpp/ns.h"
@@ -132,8 +133,16 @@ static bool holds_nothing(const struct contact *c)
 	return !c->listed && !c->pending_in && !c->sub && !c->ask && !c->approved;
 }
 
+static void run_hooks(struct user *u, struct jid bare)
+{
+	for (const struct feature *const *f = u->core->env->features; *f; f++)
+		if ((*f)->on_roster)
+			(*f)->on_roster(u, bare);
+}
+
 void roster_save(struct user *u, struct contact *c, bool with_push)
 {
+	struct jid bare = jid_copy(core_arena(u->core), c->jid);
 	struct store_batch *b = store_batch_new();
 	bool gone = holds_nothing(c);
 
@@ -152,6 +161,7 @@ void roster_save(struct user *u, struct contact *c, bool with_push)
 		map_del(&u->roster, c->jid.full);
 		contact_free(c);
 	}
+	run_hooks(u, bare);
 }
 
 void roster_remove(struct user *u, struct contact *c)
@@ -159,14 +169,16 @@ void roster_remove(struct user *u, struct contact *c)
 	struct arena *a = core_arena(u->core);
 	struct store_batch *b = store_batch_new();
 	struct xml *item = xml_new(a, "item", NS_ROSTER);
+	struct jid bare = jid_copy(a, c->jid);
 
 	store_del(b, u->jid.full, STR("roster"), c->jid.full);
 	next_version(u, b);
-	xml_set(a, item, "jid", arena_str(a, c->jid.full));
+	xml_set(a, item, "jid", bare.full);
 	xml_set(a, item, "subscription", STR("remove"));
 	map_del(&u->roster, c->jid.full);
 	contact_free(c);
 	push(u, item);
+	run_hooks(u, bare);
 }
 
 static void load_groups(struct contact *c, struct arena *a, struct xml *item)

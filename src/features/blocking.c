@@ -119,7 +119,7 @@ static void commit(struct iq *iq, struct store_batch *b)
 /* XEP-0377: are the reports good ones? Answers the error otherwise. */
 static bool reports_ok(struct iq *iq)
 {
-	const char *why;
+	const char *why = NULL;
 
 	xml_each(item, iq->el) {
 		struct xml *report = xml_child(item, "report", NS_REPORTING);

@@ -88,8 +88,9 @@ static void keep(struct iq *iq, struct xml *form)
 		return;
 	}
 	text = str_trim(form_value(a, form, "days"));
-	if (jid_parse(a, str_trim(form_value(a, form, "jid")), &jid) || !jid_is_bare(jid) || !core_is_local(iq->core, jid_domain(jid)))
-		iq_error(iq, ERR_BAD_REQUEST, "jid is an account or a room of this server.");
+	if (jid_parse(a, str_trim(form_value(a, form, "jid")), &jid) || !jid_is_bare(jid) ||
+		core_host_of(iq->core, jid_domain(jid)) != core_host(iq->core, jid_domain(iq->st->to)))
+		iq_error(iq, ERR_BAD_REQUEST, "jid is an account or a room of this domain.");
 	else if (text.n && str_u64(text, RETENTION_DAYS_MAX, &days))
 		iq_error(iq, ERR_BAD_REQUEST, "days is a number up to 36500.");
 	else

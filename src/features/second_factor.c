@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The second factor (TOTP, RFC 6238) and application passwords as ad-hoc commands (XEP-0050 1.3.0) of one's own account; fields and nodes are in
+/* The second factor (TOTP, RFC 6238) and application passwords as ad-hoc commands (XEP-0050 1.3.0) of one's own account, at its
+ * bare JID and at the domain; fields and nodes are in
  * docs/api.md. Each form is checked on its own: nothing is kept between the steps but the secret that waits for its first code.
  * Whoever asks must know the password, and a code where the factor is on: a session that was left open is not enough. */
 #include <errno.h>
@@ -423,6 +424,7 @@ static void on_revoked(struct shard *sh, void *arg, int status)
 {
 	struct request *r = arg;
 	struct iq *iq = iq_wake(r->held);
+	struct user *u = user_find(iq->core, bare_of(r));
 	struct session *s;
 
 	(void)sh;
@@ -431,8 +433,8 @@ static void on_revoked(struct shard *sh, void *arg, int status)
 		return;
 	}
 	command_done(iq, NULL);
-	if (iq->user)
-		list_each(s, &iq->user->sessions, in_user)
+	if (u)
+		list_each(s, &u->sessions, in_user)
 			if (s->app[0] && strcmp(s->app, r->text) == 0)
 				session_kick(s, "not-authorized", "This application password was revoked.");
 	request_free(r);
@@ -464,12 +466,12 @@ static void app_revoke(struct iq *iq, struct xml *form)
 
 static const struct spec specs[] = { { "RFC 6238", "2011-05" }, { "RFC 4226", "2005-12" }, { NULL, NULL } };
 static const struct command commands[] = {
-	{ NS_SECOND_FACTOR "#on", "Turn the second factor on", TO_SELF, false, turn_on },
-	{ NS_SECOND_FACTOR "#off", "Turn the second factor off", TO_SELF, false, turn_off },
-	{ NS_SECOND_FACTOR "#recovery-codes", "New recovery codes", TO_SELF, false, new_codes },
-	{ NS_SECOND_FACTOR "#app-password-new", "New application password", TO_SELF, false, app_new },
-	{ NS_SECOND_FACTOR "#app-password-list", "List application passwords", TO_SELF, false, app_list },
-	{ NS_SECOND_FACTOR "#app-password-revoke", "Revoke an application password", TO_SELF, false, app_revoke },
+	{ NS_SECOND_FACTOR "#on", "Turn the second factor on", TO_SELF | TO_SERVER, false, turn_on },
+	{ NS_SECOND_FACTOR "#off", "Turn the second factor off", TO_SELF | TO_SERVER, false, turn_off },
+	{ NS_SECOND_FACTOR "#recovery-codes", "New recovery codes", TO_SELF | TO_SERVER, false, new_codes },
+	{ NS_SECOND_FACTOR "#app-password-new", "New application password", TO_SELF | TO_SERVER, false, app_new },
+	{ NS_SECOND_FACTOR "#app-password-list", "List application passwords", TO_SELF | TO_SERVER, false, app_list },
+	{ NS_SECOND_FACTOR "#app-password-revoke", "Revoke an application password", TO_SELF | TO_SERVER, false, app_revoke },
 	{ 0 },
 };
 

@@ -11,6 +11,9 @@ enum { BODY_MAX = 256 << 10 };
 struct request {
 	struct buf body;
 	char *origin; /* that is allowed to read the answer; NULL: none */
+	struct http *http;
+	id_t64 exchange;
+	char *handle; /* of who is to answer; NULL: answered, or nobody is to be told */
 };
 
 /* The value of Access-Control-Allow-Origin for this request; malloc'ed, NULL: none. */
@@ -59,7 +62,10 @@ static void on_end(struct exchange *x)
 	struct buf body = r->body;
 
 	r->body = (struct buf){ 0 };
-	x->http->cfg->on_bosh(x->http->shard, exchange_id(x), conn_peer(x->conn), buf_view(&body));
+	conn_hear_hangup(x->conn, true);
+	r->http = x->http;
+	r->exchange = exchange_id(x);
+	r->handle = x->http->cfg->on_bosh(x->http->shard, r->exchange, conn_peer(x->conn), buf_view(&body));
 	buf_free(&body);
 }
 
@@ -67,7 +73,10 @@ static void on_gone(void *state)
 {
 	struct request *r = state;
 
+	if (r->handle && r->http->shard->http) /* not when the shard ends */
+		r->http->cfg->on_bosh_gone(r->http->shard, r->exchange, r->handle);
 	buf_free(&r->body);
+	free(r->handle);
 	free(r->origin);
 	free(r);
 }
@@ -77,12 +86,17 @@ static const struct exchange_stream stream = { .on_body = on_body, .on_end = on_
 void http_bosh_answer(struct shard *s, id_t64 exchange, struct str type, struct str body)
 {
 	struct exchange *x = s->http ? exchange_get(s->http, exchange) : NULL;
+	struct request *r;
 	char text[64];
 
 	if (!x) /* the client has gone; the answer is kept for when it asks again */
 		return;
 	snprintf(text, sizeof(text), "%.*s", STR_ARG(type));
-	reply(x, 200, ((struct request *)x->state)->origin, text, body);
+	r = x->state;
+	free(r->handle);
+	r->handle = NULL;
+	conn_hear_hangup(x->conn, false);
+	reply(x, 200, r->origin, text, body);
 }
 
 void bosh_serve(struct exchange *x)

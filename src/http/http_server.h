@@ -32,10 +32,12 @@ struct http_config {
 	/* Takes the connection over for RFC 7395 (sets a handler of its own, answers with 101): 0. Otherwise the status of the answer
 	 * that http gives, as ws_accept returns it. early: bytes that came behind the request. */
 	int (*on_websocket)(struct shard *s, struct conn *c, const struct http_request *req, struct str early);
-	/* A request of BOSH: its body, and the handle for http_bosh_answer. NULL: not served. */
-	void (*on_bosh)(struct shard *s, id_t64 exchange, struct str peer, struct str body);
+	/* A request of BOSH: its body, and the handle for http_bosh_answer. NULL: not served. Returns what on_bosh_gone wants to know when
+	 * the client goes without waiting for the answer, malloc'ed; or NULL. */
+	char *(*on_bosh)(struct shard *s, id_t64 exchange, struct str peer, struct str body);
+	void (*on_bosh_gone)(struct shard *s, id_t64 exchange, const char *handle);
 	struct str addresses; /* of this server, for XEP-0487, with spaces between; empty: not told */
-	int c2s_tls_port;     /* 0: none */
+	int c2s_tls_port, s2s_tls_port; /* 0: none */
 	struct str bosh_origins; /* that may use it from a page, with spaces between; "*": any */
 	/* A new account whose inviter (bare JID) is to become a mutual contact; the new account's side is stored already. */
 	void (*on_registered)(struct shard *s, struct str inviter, struct str jid);

@@ -104,6 +104,8 @@ void conn_rewatch(struct conn *c)
 		events |= EPOLLIN;
 	if ((c->out_blocked || c->in_blocked) && !c->move)
 		events |= EPOLLOUT;
+	if (c->hears_hangup && c->pauses && c->state == CONN_OPEN && !c->move)
+		events |= EPOLLRDHUP;
 	rc = loop_watch(&c->shard->loop, &c->watch, events);
 	if (rc && !c->err)
 		c->err = rc;
@@ -323,6 +325,8 @@ static void on_ready(struct watch *w, uint32_t events)
 			write_output(c);
 		}
 	}
+	if (!c->dead && c->hears_hangup && c->pauses && c->state == CONN_OPEN && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+		conn_fail(c, -ECONNRESET);
 	if (!c->dead && in && wants_input(c)) {
 		if (c->state == CONN_LINGERING)
 			throw_input_away(c);
@@ -475,6 +479,13 @@ void conn_pause(struct conn *c)
 {
 	must(c->pauses < UINT8_MAX);
 	if (c->pauses++ == 0 && !c->calls)
+		conn_rewatch(c);
+}
+
+void conn_hear_hangup(struct conn *c, bool on)
+{
+	c->hears_hangup = on;
+	if (!c->calls)
 		conn_rewatch(c);
 }
 

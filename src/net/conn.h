@@ -63,6 +63,9 @@ void conn_write_file(struct conn *c, int fd, uint64_t offset, uint64_t n);
 
 void conn_pause(struct conn *c);  /* stop reading: backpressure. Counts; each needs one conn_resume */
 void conn_resume(struct conn *c);
+/* A paused connection hears nothing of its peer; with this it is told (on_close) when the peer has gone, and what was sent before and is
+ * unread is lost: for an owner that only waits to answer. */
+void conn_hear_hangup(struct conn *c, bool on);
 /* Flushes what is queued (at most 5 s), closes TLS and socket; on_close is not called. */
 void conn_close(struct conn *c);
 void conn_abort(struct conn *c); /* at once; on_close is not called */

@@ -67,6 +67,7 @@ struct conn {
 	bool in_blocked : 1;  /* TLS must write before it can read */
 	bool read_more : 1;   /* bytes may wait inside OpenSSL: read without an event */
 	bool over_high : 1;
+	bool hears_hangup : 1; /* also while paused */
 	bool eof : 1;	 /* the peer closed its side */
 	bool dead : 1; /* freed when calls is 0 */
 	char peer[INET6_ADDRSTRLEN];

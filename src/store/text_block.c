@@ -4,11 +4,22 @@
 
 #include <stdlib.h>
 
-static void put_varint(struct buf *b, uint32_t v)
+enum { VARINT_MAX = 5 };
+
+/* There is room for VARINT_MAX bytes at p. Returns the end. */
+static char *write_varint(char *p, uint32_t v)
 {
 	for (; v >= 0x80; v >>= 7)
-		buf_putc(b, (char)(v | 0x80));
-	buf_putc(b, (char)v);
+		*p++ = (char)(v | 0x80);
+	*p++ = (char)v;
+	return p;
+}
+
+static void put_varint(struct buf *b, uint32_t v)
+{
+	char *p = buf_room(b, VARINT_MAX);
+
+	b->n += (size_t)(write_varint(p, v) - p);
 }
 
 static bool get_varint(const char **at, const char *end, uint32_t *out)
@@ -48,11 +59,12 @@ bool text_next(struct text_cursor *c, struct text_entry *out)
 void text_rows(struct str postings, uint32_t shift, struct buf *out)
 {
 	const char *at = postings.p, *end = at + postings.n;
-	uint32_t row = shift, delta;
+	uint32_t *to = (uint32_t *)(void *)buf_room(out, postings.n * sizeof(*to)), row = shift, delta;
 
 	while (at < end && get_varint(&at, end, &delta)) {
 		row += delta;
-		buf_put(out, &row, sizeof(row));
+		*to++ = row;
+		out->n += sizeof(row);
 	}
 }
 
@@ -71,12 +83,15 @@ void text_put_entry(struct text_writer *w, const struct text_entry *e)
 void text_put(struct text_writer *w, uint32_t term, const uint32_t *rows, size_t n)
 {
 	uint32_t before = 0;
+	char *from, *p;
 
 	w->postings.n = 0;
+	from = p = buf_room(&w->postings, n * VARINT_MAX);
 	for (size_t i = 0; i < n; i++) {
-		put_varint(&w->postings, rows[i] - before);
+		p = write_varint(p, rows[i] - before);
 		before = rows[i];
 	}
+	w->postings.n = (size_t)(p - from);
 	text_put_entry(w, &(struct text_entry){ term, buf_view(&w->postings) });
 }
 

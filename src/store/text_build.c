@@ -109,18 +109,18 @@ static void radix(uint64_t *v, uint64_t *spare, size_t n)
 static uint64_t *sorted_pairs(struct text_build *b, const struct doc *v, size_t n, size_t *out_n)
 {
 	const uint32_t *terms = (const uint32_t *)(const void *)b->terms.p;
-	uint64_t *pairs;
+	uint64_t *pairs, *to;
+	size_t all = 0;
 
+	for (size_t i = 0; i < n; i++)
+		all += v[i].terms_n;
 	b->pairs.n = 0;
-	for (size_t i = 0; i < n; i++) {
-		for (uint32_t k = 0; k < v[i].terms_n; k++) {
-			uint64_t pair = (uint64_t)terms[v[i].terms_at / sizeof(*terms) + k] << 32 | v[i].row;
-
-			buf_put(&b->pairs, &pair, sizeof(pair));
-		}
-	}
-	*out_n = b->pairs.n / sizeof(*pairs);
-	pairs = (uint64_t *)(void *)b->pairs.p;
+	to = pairs = (uint64_t *)(void *)buf_room(&b->pairs, all * sizeof(*pairs));
+	for (size_t i = 0; i < n; i++)
+		for (uint32_t k = 0; k < v[i].terms_n; k++)
+			*to++ = (uint64_t)terms[v[i].terms_at / sizeof(*terms) + k] << 32 | v[i].row;
+	b->pairs.n = all * sizeof(*pairs);
+	*out_n = all;
 	if (*out_n >= RADIX_MIN)
 		radix(pairs, (uint64_t *)(void *)buf_room(&b->spare, b->pairs.n), *out_n);
 	else
@@ -164,21 +164,19 @@ static int emit_owner(struct text_build *b, struct emitter *e, struct text_write
 	struct text_meta meta = meta_of(v, n);
 	size_t pairs_n;
 	const uint64_t *pairs = sorted_pairs(b, v, n, &pairs_n);
+	uint32_t *rows = (uint32_t *)(void *)buf_room(&b->rows, n * sizeof(*rows));
 	int err;
 
 	e->owner = v->owner;
 	err = e->emit(e->arg, e->owner, -1, (struct str){ (const char *)&meta, sizeof(meta) });
 	for (size_t i = 0; i < pairs_n && !err;) {
 		uint32_t term = (uint32_t)(pairs[i] >> 32);
+		size_t rows_n = 0;
 
-		b->rows.n = 0;
-		for (; i < pairs_n && pairs[i] >> 32 == term; i++) {
-			uint32_t row = (uint32_t)pairs[i];
-
-			if (!b->rows.n || memcmp(b->rows.p + b->rows.n - sizeof(row), &row, sizeof(row)))
-				buf_put(&b->rows, &row, sizeof(row));
-		}
-		text_put(w, term, (const uint32_t *)(const void *)b->rows.p, b->rows.n / sizeof(uint32_t));
+		for (; i < pairs_n && pairs[i] >> 32 == term; i++)
+			if (!rows_n || rows[rows_n - 1] != (uint32_t)pairs[i])
+				rows[rows_n++] = (uint32_t)pairs[i];
+		text_put(w, term, rows, rows_n);
 	}
 	return err ? err : text_end(w);
 }

@@ -11,7 +11,7 @@
 #include "store/text_build.h"
 #include "store/text_index_priv.h"
 
-enum { RETRY_S = 10, CHECKPOINT_BYTES = 4 << 20 };
+enum { RETRY_S = 10, AGAIN_S = 1 /* rows changed while they were being indexed */, CHECKPOINT_BYTES = 4 << 20 };
 
 /* ---- writing, in steps ---- */
 
@@ -115,6 +115,7 @@ static int set_level(struct text_index *t, int64_t part, int64_t level)
 static int close_part(struct text_index *t, int level, const struct text_part *old, size_t n)
 {
 	int rc = begin(t);
+	bool spoilt;
 
 	if (rc)
 		return rc;
@@ -123,8 +124,10 @@ static int close_part(struct text_index *t, int level, const struct text_part *o
 		rc = set_level(t, t->part, t->spoilt ? TEXT_DEAD : level);
 	for (size_t i = 0; i < n && !rc && !t->spoilt; i++)
 		rc = set_level(t, old[i].part, TEXT_DEAD);
+	spoilt = t->spoilt;
 	t->first = t->last = 0;
-	return end(t, rc);
+	rc = end(t, rc);
+	return rc ? rc : spoilt ? -EAGAIN : 0;
 }
 
 static void give_up(struct text_index *t)
@@ -233,16 +236,6 @@ static const struct text_part *joinable(const struct text_part *v, size_t n)
 	return NULL;
 }
 
-static int64_t log_end(struct text_index *t)
-{
-	int64_t at;
-
-	pthread_mutex_lock(&t->lock);
-	at = t->log_end;
-	pthread_mutex_unlock(&t->lock);
-	return at;
-}
-
 /* One piece of work. Returns 1 when there may be more; 0; -errno. */
 static int work(struct text_index *t)
 {
@@ -255,7 +248,8 @@ static int work(struct text_index *t)
 	if (rc)
 		return rc;
 	indexed = parts_n ? parts[parts_n - 1].last : 0;
-	lag = log_end(t) - indexed;
+	t->wake_at = indexed + n;
+	lag = t->log_end - indexed;
 	if (lag >= 4 * TEXT_CATCH_UP * n)
 		n *= TEXT_CATCH_UP;
 	join = joinable(parts, parts_n);
@@ -286,13 +280,12 @@ static void wait_for_rows(struct text_index *t, int err)
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += RETRY_S;
+	until.tv_sec += err == -EAGAIN ? AGAIN_S : RETRY_S;
 	pthread_mutex_lock(&t->lock);
 	if (err && !t->stop)
 		pthread_cond_timedwait(&t->wake, &t->lock, &until);
-	while (!err && !t->stop && !t->woken)
+	while (!err && !t->stop && t->log_end < t->wake_at)
 		pthread_cond_wait(&t->wake, &t->lock);
-	t->woken = false;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -307,9 +300,9 @@ static void *thread_main(void *arg)
 
 		if (!rc)
 			rc = work(t);
-		if (rc < 0 && !failing)
+		if (rc < 0 && rc != -EAGAIN && !failing && !t->stop)
 			log_warning("store.words", "error=%d next=\"searches look at new rows one by one; trying again\"", -rc);
-		failing = rc < 0;
+		failing = rc < 0 && rc != -EAGAIN;
 		checkpoint(t);
 		if (rc <= 0)
 			wait_for_rows(t, rc);
@@ -337,7 +330,9 @@ int text_index_new(struct store_db *db, archive_text_fn *text_of, struct text_in
 	if (!rc)
 		rc = sql_open(&t->write, db->path, true);
 	if (!rc) /* the writer's next commit brings it to the disk */
-		rc = sql_exec(t->write.db, "PRAGMA synchronous=NORMAL");
+		rc = sql_exec(t->write.db, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512");
+	if (!rc)
+		rc = sql_exec(t->read.db, "PRAGMA cache_size=-512");
 	if (!rc)
 		rc = -pthread_create(&t->thread, NULL, thread_main, t);
 	t->started = !rc;
@@ -371,12 +366,12 @@ void text_index_free(struct text_index *t)
 
 void text_index_wake(struct text_index *t, int64_t last_seq)
 {
-	if (!t || last_seq - t->told < TEXT_PART_ROWS / 2)
+	if (!t)
 		return;
-	t->told = last_seq;
-	pthread_mutex_lock(&t->lock);
 	t->log_end = last_seq;
-	t->woken = true;
+	if (last_seq < t->wake_at)
+		return;
+	pthread_mutex_lock(&t->lock);
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
 }

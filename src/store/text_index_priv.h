@@ -20,10 +20,10 @@ struct text_index {
 	archive_text_fn *text_of;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool started, woken;
+	bool started;
 	_Atomic bool stop;
 	pthread_t thread;
-	int64_t log_end; /* with the lock */
+	_Atomic int64_t log_end, wake_at; /* the thread sleeps until the log is that long */
 
 	/* with db->turn */
 	int64_t first, last; /* the rows that the thread is at work on, 0: none */
@@ -36,7 +36,6 @@ struct text_index {
 	size_t written;	    /* bytes since the last checkpoint */
 
 	/* the writer's own */
-	int64_t told; /* the end of the log that the thread knows */
 	struct text_build scratch;
 };
 

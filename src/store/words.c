@@ -103,9 +103,11 @@ struct folder {
 	size_t letters; /* of that run */
 };
 
+/* There is room: words_fold has seen to it. */
 static void put(struct folder *f, uint32_t c)
 {
-	buf_put(f->out, &c, sizeof(c));
+	memcpy(f->out->p + f->out->n, &c, sizeof(c));
+	f->out->n += sizeof(c);
 }
 
 static void close_run(struct folder *f)
@@ -155,9 +157,10 @@ void words_fold(struct words *w, struct str text)
 	size_t pos = 0;
 
 	w->runs.n = 0;
-	put(&f, 0);
 	if (text.n > WORDS_TEXT_MAX)
 		text.n = WORDS_TEXT_MAX;
+	buf_room(&w->runs, (2 * text.n + 2) * sizeof(uint32_t)); /* each byte at most a letter and a border */
+	put(&f, 0);
 	while (pos < text.n) {
 		unsigned char byte = (unsigned char)text.p[pos];
 		int32_t c = byte;

@@ -195,6 +195,7 @@ static struct address *address_of(struct bosh_shard *bs, struct str peer)
 struct request_mail {
 	struct mail mail;
 	struct bosh_reply reply;
+	bool hung_up; /* text is the sid: its answer is not waited for any more */
 	size_t n;
 	char text[];
 };
@@ -208,16 +209,30 @@ static void on_unheard(struct mail *m)
 
 static const struct mail_kind MAIL_REQUEST = { .name = "bosh.request", .handle = on_request, .discard = on_unheard };
 
-static void pass_on(struct shard *s, struct shard *to, const struct bosh_reply *reply, struct str text)
+/* Takes what find and hang_up do to another shard. */
+static void pass_on(struct shard *s, struct shard *to, const struct bosh_reply *reply, struct str text, bool hung_up)
 {
 	struct request_mail *m = mem_alloc(sizeof(*m) + text.n);
 
-	*m = (struct request_mail){ .mail.kind = &MAIL_REQUEST, .reply = *reply, .n = text.n };
+	*m = (struct request_mail){ .mail.kind = &MAIL_REQUEST, .reply = *reply, .hung_up = hung_up, .n = text.n };
 	memcpy(m->text, text.p, text.n);
 	if (!shard_post(to, &m->mail))
 		return;
 	free(m);
-	refuse(s, reply, "internal-server-error");
+	if (!hung_up)
+		refuse(s, reply, "internal-server-error");
+}
+
+static void hang_up(struct shard *s, const struct bosh_reply *reply, struct str sid)
+{
+	struct bosh_shard *bs = of(s);
+	struct bosh *b = map_get(&bs->sessions, sid);
+	struct route *r = b ? NULL : map_get(&bs->routes, sid);
+
+	if (b)
+		bosh_drop_reply(b, reply->shard, reply->exchange);
+	else if (r && r->home != s)
+		pass_on(s, r->home, reply, sid, true);
 }
 
 /* Here, or where this shard knows it to be. */
@@ -230,7 +245,7 @@ static void find(struct shard *s, const struct bosh_body *body, const struct bos
 	if (b)
 		bosh_take(b, body, reply, text);
 	else if (r && r->home != s)
-		pass_on(s, r->home, reply, text);
+		pass_on(s, r->home, reply, text, false);
 	else
 		refuse(s, reply, "item-not-found");
 }
@@ -241,7 +256,9 @@ static void on_request(struct shard *s, struct mail *m)
 	struct str text = { rm->text, rm->n };
 	struct bosh_body body;
 
-	if (!bosh_body_parse(&s->arena, text, &body))
+	if (rm->hung_up)
+		hang_up(s, &rm->reply, text);
+	else if (!bosh_body_parse(&s->arena, text, &body))
 		find(s, &body, &rm->reply, text);
 	free(rm);
 }
@@ -287,7 +304,7 @@ static void create(struct shard *s, const struct bosh_body *body, const struct b
 	map_put(&bs->sessions, str_of(b->sid), b);
 }
 
-void bosh_request(struct shard *s, id_t64 exchange, struct str peer, struct str text, bosh_answer_fn *fn)
+char *bosh_request(struct shard *s, id_t64 exchange, struct str peer, struct str text, bosh_answer_fn *fn)
 {
 	const struct bosh_reply reply = { s, exchange, fn };
 	struct shard *maker;
@@ -295,11 +312,11 @@ void bosh_request(struct shard *s, id_t64 exchange, struct str peer, struct str 
 
 	if (bosh_body_parse(&s->arena, text, &body)) {
 		refuse(s, &reply, "bad-request");
-		return;
+		return NULL;
 	}
-	if (!body.sid.p) {
+	if (!body.sid.p) { /* is answered at once */
 		create(s, &body, &reply, peer);
-		return;
+		return NULL;
 	}
 	maker = maker_of(s, body.sid);
 	if (!maker)
@@ -307,7 +324,19 @@ void bosh_request(struct shard *s, id_t64 exchange, struct str peer, struct str 
 	else if (maker == s)
 		find(s, &body, &reply, text);
 	else
-		pass_on(s, maker, &reply, text);
+		pass_on(s, maker, &reply, text, false);
+	return maker ? str_dup(body.sid) : NULL;
+}
+
+void bosh_hung_up(struct shard *s, id_t64 exchange, const char *handle)
+{
+	const struct bosh_reply reply = { s, exchange, NULL };
+	struct shard *maker = maker_of(s, str_of(handle));
+
+	if (maker == s)
+		hang_up(s, &reply, str_of(handle));
+	else if (maker)
+		pass_on(s, maker, &reply, str_of(handle), true);
 }
 
 void bosh_stop(struct shard *s)

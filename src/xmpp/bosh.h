@@ -29,8 +29,11 @@ enum {
 /* Answers a request: in the shard where it came in. type: Content-Type. */
 typedef void bosh_answer_fn(struct shard *s, id_t64 exchange, struct str type, struct str body);
 
-/* A request's body came in for this exchange; answer runs later, once, in this shard. peer: address as text. */
-void bosh_request(struct shard *s, id_t64 exchange, struct str peer, struct str body, bosh_answer_fn *answer);
+/* A request's body came in for this exchange; answer runs later, once, in this shard. peer: address as text.
+ * Returns a handle for bosh_hung_up, malloc'ed; NULL: none is needed. */
+char *bosh_request(struct shard *s, id_t64 exchange, struct str peer, struct str body, bosh_answer_fn *answer);
+/* Nobody waits for the answer to this exchange any more: what is to be said waits for another request. */
+void bosh_hung_up(struct shard *s, id_t64 exchange, const char *handle);
 /* The shard ends, after core_shutdown; in its thread. */
 void bosh_stop(struct shard *s);
 /* Its thread has ended: forgets everything. Before core_free. */

@@ -102,6 +102,8 @@ bool bosh_key_ok(struct bosh *b, const struct bosh_body *body, struct arena *a);
 /* bosh_session.c */
 struct bosh *bosh_new(struct core *c, const struct bosh_body *body, const struct bosh_reply *reply, struct str peer, const char *type,
 	const char *sid);
+/* The connection of one of its requests is gone. */
+void bosh_drop_reply(struct bosh *b, struct shard *s, id_t64 exchange);
 /* A request for a session in this shard. text: the whole body. */
 void bosh_take(struct bosh *b, const struct bosh_body *body, const struct bosh_reply *reply, struct str text);
 void bosh_free(struct bosh *b);

@@ -71,7 +71,8 @@ static void answer(struct bosh *b, struct bosh_request *r, bool with)
 	struct buf body = { 0 };
 
 	bosh_body_write(&body, b, r->rid, payload);
-	bosh_say(&r->reply, str_of(b->type), buf_view(&body));
+	if (r->reply.exchange)
+		bosh_say(&r->reply, str_of(b->type), buf_view(&body));
 	b->answered = r->rid;
 	b->last_was_empty = payload.n == 0;
 	b->created = true;
@@ -102,8 +103,8 @@ static uint32_t taken_n(struct bosh *b)
 /* Is it time to answer r? *out_with: with what waits. */
 static bool is_due(struct bosh *b, const struct bosh_request *r, bool *out_with)
 {
-	*out_with = !b->release;
-	if (b->release)
+	*out_with = !b->release && r->reply.exchange;
+	if (b->release || !r->reply.exchange)
 		return true;
 	if (b->input_bytes > BOSH_INPUT_MAX && !b->ended)
 		return false; /* backpressure: the window of rids stops the client */
@@ -113,6 +114,16 @@ static bool is_due(struct bosh *b, const struct bosh_request *r, bool *out_with)
 static uint64_t inactivity_ms(const struct bosh *b)
 {
 	return b->pause_ms ? b->pause_ms : (uint64_t)config_int(core_config(b->st.core), "bosh.inactivity");
+}
+
+void bosh_drop_reply(struct bosh *b, struct shard *s, id_t64 exchange)
+{
+	struct bosh_request *r;
+
+	list_each(r, &b->requests, link)
+		if (r->reply.shard == s && r->reply.exchange == exchange)
+			r->reply.exchange = 0;
+	settle_soon(b);
 }
 
 static void set_timer(struct bosh *b)
@@ -135,11 +146,12 @@ static void settle(struct bosh *b)
 
 	while ((r = oldest(b)) && is_due(b, r, &with)) {
 		answer(b, r, with);
-		if (b->ended) { /* §13: the others are answered empty */
+		if (b->ended && with) { /* §13: the others are answered empty */
 			b->condition = NULL;
 			b->farewell = true;
 			list_each(r, &b->requests, link) {
-				bosh_say(&r->reply, str_of(b->type), STR("<body xmlns='" NS_HTTPBIND "'/>"));
+				if (r->reply.exchange)
+					bosh_say(&r->reply, str_of(b->type), STR("<body xmlns='" NS_HTTPBIND "'/>"));
 				request_free(r);
 			}
 			if (b->ghost)
@@ -382,7 +394,8 @@ static void repeated(struct bosh *b, uint64_t rid, const struct bosh_reply *repl
 	list_each(r, &b->requests, link) {
 		if (r->rid != rid)
 			continue;
-		bosh_say(&r->reply, str_of(b->type), STR("<body xmlns='" NS_HTTPBIND "' type='error'/>"));
+		if (r->reply.exchange)
+			bosh_say(&r->reply, str_of(b->type), STR("<body xmlns='" NS_HTTPBIND "' type='error'/>"));
 		r->reply = *reply;
 		r->since_ms = loop_of(b)->now_ms;
 		settle_soon(b);
@@ -574,7 +587,8 @@ void bosh_free(struct bosh *b)
 	loop_undefer(&b->depart);
 	timer_cancel(loop_of(b), &b->timer);
 	list_each(r, &b->requests, link) {
-		bosh_say(&r->reply, str_of(b->type), bosh_terminal(core_arena(b->st.core), "item-not-found"));
+		if (r->reply.exchange)
+			bosh_say(&r->reply, str_of(b->type), bosh_terminal(core_arena(b->st.core), "item-not-found"));
 		request_free(r);
 	}
 	list_each(p, &b->replays, link)

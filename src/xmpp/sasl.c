@@ -340,10 +340,12 @@ static void scram_final(struct stream *st, struct str message)
 		return;
 	}
 	bad = scram_server_final(&a->scram, core_arena(st->core), message, binding, &out);
-	if (bad)
+	if (bad) {
 		sasl_fail(st, scram_condition(bad), NULL);
-	else
-		succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
+		return;
+	}
+	must(a->in); /* there was a challenge */
+	succeed(st, out, a->in, a->scram.matched ? a->in->ids[a->scram.matched - 1] : "");
 }
 
 /* ---- PLAIN ---- */
@@ -450,8 +452,10 @@ static void on_grant(struct shard *s, void *arg, int status, struct str node, st
 {
 	struct stream *st = arg;
 	struct str authzid = st->auth->name ? str_of(st->auth->name) : STR_NONE;
+	char app[sizeof(st->app)];
 
 	(void)s;
+	snprintf(app, sizeof(app), "g%.*s", STR_ARG(id));
 	if (!stream_woken(st))
 		return;
 	if (status == -EACCES) {
@@ -468,7 +472,7 @@ static void on_grant(struct shard *s, void *arg, int status, struct str node, st
 		if (!take_name(st, node, STR_NONE))
 			sasl_fail(st, "not-authorized", NULL);
 		else
-			succeed(st, STR_NONE, NULL, arena_printf(core_arena(st->core), "g%.*s", STR_ARG(id)).p);
+			succeed(st, STR_NONE, NULL, app);
 	}
 	stream_proceed(st);
 }

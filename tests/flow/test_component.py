@@ -4,6 +4,7 @@ import socket
 import subprocess
 
 from components import *
+from s2s import World
 
 OTHER, OTHER_SECRET = 'other.localhost', 'another-secret'
 
@@ -217,6 +218,25 @@ def a_silent_one_is_asked_and_let_go(stage):
     c.answer(ping)
     c.expect('<iq type="get" from="localhost"/>')
     c.expect_stream_error('connection-timeout')
+
+
+def it_speaks_to_other_servers(stage):
+    world = World(stage)
+    name = 'svc.one.test'
+    port = free_ports(1)[0]
+    stage.server = world.server('one.test', {'listen.component': '127.0.0.1:%d' % port, 'components.secrets': '%s %s' % (name, SECRET)})
+    stage.server.ports['component'] = port
+    world.dns.domain(name, stage.server.s2s, None)
+    far = world.server('two.test')
+    c = component(stage, name)
+    eve = stage.client(far.add('eve'), server=far).online()
+    c.send('<message from="bot@%s" to="%s" type="chat"><body>out</body></message>' % (name, eve.jid))
+    eve.expect('<message from="bot@%s"><body>out</body></message>' % name)
+    eve.send('<message to="bot@%s" type="chat"><body>back</body></message>' % name)
+    c.expect('<message from="%s" to="bot@%s"><body>back</body></message>' % (eve.jid, name))
+    c.leave()
+    eve.send('<message to="bot@%s" id="late" type="chat"><body>late</body></message>' % name)
+    equal(eve.expect('<message type="error" id="late"/>').error, 'service-unavailable')
 
 
 # ---- hostile ones

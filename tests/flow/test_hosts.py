@@ -5,7 +5,8 @@ import signal
 import subprocess
 import tempfile
 
-from rooms import create, join
+from rooms import join
+from s2s import World
 from test_invitations import COMMANDS, CREATE, INVITE, run_command
 from test_upload import UPLOAD, Slot
 from web import *
@@ -401,3 +402,38 @@ def sighup_adds_a_host(stage):
 def bad_lists_stop_the_start(stage, row):
     done = stage.server.cli('config', '--check', '--set', 'hosts=' + row, data=False, check=False)
     check(done.returncode == 1 and 'hosts' in done.stderr, done.stderr)
+
+
+@on_server(TWO)
+def an_administrator_rules_no_archives_of_the_other_host(stage):
+    boss = client(stage, member(stage, 'boss', B, admin=True)).online()
+    other = member(stage, 'bob', A)
+    nodes = boss.get('<query xmlns="%s" node="%s"/>' % (DISCO_ITEMS, COMMANDS), B).all('query/item')
+    keep = [n['node'] for n in nodes if n['name'] == 'How long to keep messages']
+    equal(len(keep), 1, 'commands about archives')
+    for jid, kind in ((other.jid, 'error'), ('room@conference.' + A, 'error'), (boss.bare, 'result'), ('room@conference.' + B, 'result')):
+        x = form('', {'jid': jid, 'days': '1'}).replace('<field var="FORM_TYPE" type="hidden"><value></value></field>', '')
+        answer = boss.iq('set', '<command xmlns="%s" node="%s" action="execute"/>' % (COMMANDS, keep[0]), B)
+        session = answer.find('command')['sessionid'] or ''
+        got = boss.iq('set', '<command xmlns="%s" node="%s" sessionid="%s" action="complete">%s</command>' % (COMMANDS, keep[0], session, x), B)
+        equal(got['type'], kind, jid)
+
+
+@each(['dialback', 'certificates'])
+def further_hosts_speak_to_other_servers(stage, row):
+    world = World(stage)
+    one, two = [{}, {}] if row == 'dialback' else [world.certified('one.test', 'b.test', 'conference.b.test'), world.certified('two.test')]
+    stage.server = world.server('one.test', dict(one, hosts='b.test'))
+    for name in ('b.test', 'conference.b.test'):
+        world.dns.domain(name, stage.server.s2s, None)
+    far = world.server('two.test', two)
+    bob = client(stage, member(stage, 'bob', 'b.test')).online()
+    eve = stage.client(far.add('eve'), server=far).online()
+    for a, b in ((bob, eve), (eve, bob)):
+        a.send('<message to="%s" type="chat"><body>across</body></message>' % b.jid)
+        b.expect('<message from="%s"><body>across</body></message>' % a.jid)
+    room = 'room@conference.b.test'
+    join(bob, room, 'bob', codes=(201,))
+    bob.set('<query xmlns="%s"><x xmlns="%s" type="submit"/></query>' % (MUC_OWNER, DATA), room)
+    join(eve, room, 'eve')
+    bob.expect('<presence from="%s/eve" type="!"/>' % room)

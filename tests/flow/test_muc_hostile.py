@@ -142,3 +142,14 @@ def subjects_are_not_flooded(stage):
     for i in range(3):  # moderators may
         a.send(f'<message to="{room}" type="groupchat" id="m{i}"><subject>m{i}</subject></message>')
         b.expect(f'<message from="{room}/owner" id="m{i}"><subject>m{i}</subject></message>')
+
+
+@on_server({'muc.crowd': '2'})
+def a_ban_by_nick_takes_all_nicks_of_the_person(stage):
+    room, a, b = party(stage)
+    c = stage.again(b)
+    join(c, room, 'other')  # a crowd by now: nobody was told
+    a.set(f'<query xmlns="{MUC_ADMIN}"><item nick="other" affiliation="outcast"/></query>', room)
+    b.expect(occupant(room, 'n1', (110, 301), 'none', 'outcast', 'unavailable'))
+    c.expect(occupant(room, 'other', (110, 301), 'none', 'outcast', 'unavailable'))
+    equal(list(listing(a, room, affiliation='outcast')), [b.bare])

@@ -207,6 +207,26 @@ def losing_the_presence_subscription_ends_events(stage):
     fails(b, 'get', items(TUNE), 'not-authorized', 'presence-subscription-required', a.bare)
 
 
+def losing_access_ends_subscriptions(stage):
+    """XEP-0163 §8.1: with the presence subscription, or by leaving the group."""
+    a, b, c = stage.friends(3)
+    a.set(f'<query xmlns="{ROSTER}"><item jid="{c.bare}"><group>Friends</group></item></query>')
+    a.set(publish('p', entry(), 'i', {'pubsub#access_model': 'presence', 'pubsub#send_last_published_item': 'never'}))
+    a.set(publish('g', entry(), 'i', {'pubsub#access_model': 'roster', 'pubsub#roster_groups_allowed': 'Friends',
+                                      'pubsub#send_last_published_item': 'never'}))
+    b.set(subscribe('p', b.bare), a.bare)
+    c.set(subscribe('p', c.bare), a.bare)
+    c.set(subscribe('g', c.bare), a.bare)
+    a.set(f'<query xmlns="{ROSTER}"><item jid="{c.bare}"><group>Others</group></item></query>')
+    c.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><subscription node="g" jid="{c.bare}" subscription="none"/></event></message>')
+    a.send(f'<presence to="{b.bare}" type="unsubscribed"/>')
+    b.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><subscription node="p" jid="{b.bare}" subscription="none"/></event></message>')
+    rows = a.get(pubsub('<subscriptions node="p"/>', OWNER)).all('pubsub/subscriptions/subscription')
+    equal([r['jid'] for r in rows], [c.bare])
+    a.set(f'<query xmlns="{ROSTER}"><item jid="{c.bare}" subscription="remove"/></query>')
+    c.expect(f'<message from="{a.bare}"><event xmlns="{EVENT}"><subscription node="p" jid="{c.bare}" subscription="none"/></event></message>')
+
+
 # ---- others' accounts
 
 def nobody_publishes_to_anothers_account(stage):

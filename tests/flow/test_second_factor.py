@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The second factor: TOTP (RFC 6238) as a task of SASL2 (XEP-0388 1.0 §2.6.3), recovery codes, application passwords."""
+import base64
+import pathlib
+import tempfile
 import time
 import urllib.parse
 
@@ -29,6 +32,19 @@ def is_turned_on_by_a_first_code(stage):
     equal(len(set(codes)), 10, 'recovery codes')
     b = connect(stage, a.account)
     equal(asked(b.sasl2('SCRAM-SHA-256', BIND_PLAIN)), ['TOTP', 'RECOVERY-CODE'])
+
+
+def the_commands_are_found_at_the_account_and_at_the_domain(stage):
+    a = stage.online()
+    for to in (a.bare, a.domain):
+        items = a.get(f'<query xmlns="{DISCO_ITEMS}" node="{COMMANDS}"/>', to).all('query/item')
+        nodes = [i['node'].partition('#')[2] for i in items if i['node'].startswith(FACTOR)]
+        equal(sorted(nodes), ['app-password-list', 'app-password-new', 'app-password-revoke', 'off', 'on', 'recovery-codes'], to)
+    values = fields(run(a, 'app-password-new', {'name': 'x', 'password': a.account.password}, a.domain).find('command/x'))
+    b = connect(stage, Account(a.account.node, stage.domain, values['app-password'][0]))
+    success(b.sasl2('SCRAM-SHA-256', BIND_PLAIN))
+    run(a, 'app-password-revoke', {'id': values['id'][0]}, a.domain)
+    b.expect_stream_error('not-authorized')
 
 
 def is_not_on_before_the_first_code(stage):
@@ -483,3 +499,16 @@ def each_host_has_its_own(stage):
     there.refused('set', command(f'{FACTOR}#app-password-revoke', {'id': app_id}), 'item-not-found')
     stage.server.cli('user', 'totp', 'off', 'bob@b.example')
     success(again(there).sasl2('SCRAM-SHA-256', BIND_PLAIN))
+
+
+def an_export_has_neither_factor_nor_application_passwords(stage):
+    """They are of this server: who moves turns the factor on anew."""
+    a = stage.online()
+    app, codes = enrol(a)
+    text, _ = app_password(a, 'my telephone', code=app.code())
+    with tempfile.TemporaryDirectory() as d:
+        stage.server.cli('export', d + '/one.xml', a.bare)
+        out = pathlib.Path(d, 'one.xml').read_text()
+    check('SCRAM-SHA-256' in out, 'no keys')
+    for secret in (base64.b32encode(app.key).decode(), text, codes[0], 'my telephone'):
+        check(secret not in out, 'exported: %s' % secret)

@@ -4,7 +4,8 @@
  * The input is a row of request bodies; "$SID" stands for the sid that was given out last, "$N" (a digit) for the N-th rid behind that of
  * the creation. These bytes, which no body has, stand between them:
  *   1  the request comes in at this shard     2  … at the other shard     3  the server works until it is quiet
- *   4  time passes                            5  the same request again */
+ *   4  time passes                            5  the same request again
+ *   6  the connection of the last request is gone */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,13 +23,14 @@ enum { FIRST_RID = 1000, REQUESTS_MAX = 200, PASS_MS = 30000, END_MS = 300000 };
 static struct house house;
 static uint8_t answers[REQUESTS_MAX + 1];
 static uint64_t asked;
-static char sid[128];
+static char sid[128], *handles[REQUESTS_MAX + 1];
+static struct shard *homes[REQUESTS_MAX + 1];
 
 static void on_answer(struct shard *s, id_t64 exchange, struct str type, struct str body)
 {
 	const char *at = memmem(body.p, body.n, " sid='", 6);
 
-	must(exchange >= 1 && exchange <= asked && !answers[exchange] && type.n);
+	must(exchange >= 1 && exchange <= asked && answers[exchange] != 1 && type.n);
 	must(str_starts(body, STR("<body xmlns='http://jabber.org/protocol/httpbind'")));
 	answers[exchange] = 1;
 	if (at)
@@ -63,10 +65,26 @@ static void ask(int shard, struct str text)
 	fill(&body, text);
 	asked++;
 	before = shard_play(sh);
-	bosh_request(sh, asked, STR("192.0.2.1"), buf_view(&body), on_answer);
+	free(handles[asked]);
+	handles[asked] = bosh_request(sh, asked, STR("192.0.2.1"), buf_view(&body), on_answer);
+	homes[asked] = sh;
 	shard_play(before);
 	buf_free(&body);
 	house_turn(&house, shard);
+}
+
+/* As HTTP does, once, for a request that is not answered. */
+static void hang_up(void)
+{
+	struct shard *before;
+
+	if (!asked || answers[asked] || !handles[asked])
+		return;
+	before = shard_play(homes[asked]);
+	bosh_hung_up(homes[asked], asked, handles[asked]);
+	shard_play(before);
+	answers[asked] = 2;
+	house_turn(&house, homes[asked]->index);
 }
 
 static void play(const uint8_t *data, size_t size)
@@ -78,7 +96,7 @@ static void play(const uint8_t *data, size_t size)
 		uint8_t byte = i < size ? data[i] : 1;
 		struct str text = { (const char *)data + from, i - from };
 
-		if (byte < 1 || byte > 5)
+		if (byte < 1 || byte > 6)
 			continue;
 		from = i + 1;
 		if (byte == 3)
@@ -87,6 +105,8 @@ static void play(const uint8_t *data, size_t size)
 			house_skip(&house, PASS_MS);
 		else if (byte == 5)
 			ask(1, last);
+		else if (byte == 6)
+			hang_up();
 		if (byte > 2)
 			continue;
 		ask(byte - 1, text);
@@ -118,5 +138,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < house.shards.n; i++)
 		bosh_fini(house.shards.v[i]);
 	house_close(&house);
+	for (uint64_t i = 1; i <= asked; i++) {
+		free(handles[i]);
+		handles[i] = NULL;
+	}
 	return 0;
 }

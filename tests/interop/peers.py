@@ -140,6 +140,7 @@ s2s_cafile: "{root}"
 s2s_use_starttls: required
 s2s_timeout: 10 seconds
 s2s_dns_timeout: 5
+outgoing_s2s_families: [ipv4]
 s2s_max_retry_delay: 1
 listen:
   - {{ port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true }}

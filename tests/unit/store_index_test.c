@@ -154,26 +154,34 @@ static void random_queries(uint32_t n)
 	}
 }
 
-/* Waits until the index's thread has parts of this level. */
-static void await_level(int level)
+/* Waits until the database says so. */
+static void await(const char *text)
 {
-	char path[4200], sql[128];
+	char path[4200];
 	sqlite3 *db;
 	int64_t found = 0;
 
 	snprintf(path, sizeof(path), "%s/anser.db", disk.dir);
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM text_part WHERE level=%d", level);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	while (!found) {
 		sqlite3_stmt *st;
 
-		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_prepare_v2(db, text, -1, &st, NULL), SQLITE_OK);
 		if (sqlite3_step(st) == SQLITE_ROW)
 			found = sqlite3_column_int64(st, 0);
 		sqlite3_finalize(st);
 		sched_yield();
 	}
 	sqlite3_close(db);
+}
+
+/* Waits until the index's thread has parts of this level. */
+static void await_level(int level)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "SELECT count(*) FROM text_part WHERE level=%d", level);
+	await(text);
 }
 
 static void open_both(void)
@@ -236,6 +244,54 @@ TEST(parts_are_joined_and_survive_a_restart)
 	close_both();
 }
 
+static void sql(const char *text)
+{
+	char path[4200];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/anser.db", disk.dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+TEST(an_archive_from_before_the_index_is_searched_at_once_and_indexed)
+{
+	open_both();
+	add_rows(2 * TEXT_PART_ROWS);
+	box_close(&disk);
+	sql("DROP TABLE text_part; DROP TABLE text_block; PRAGMA user_version=1");
+	box_open(&disk, "sqlite", disk.dir);
+	seed = 9;
+	random_queries(20);
+	await_level(0);
+	random_queries(40);
+	close_both();
+}
+
+TEST(what_a_kill_left_of_a_part_is_taken_away)
+{
+	struct answer a;
+
+	open_both();
+	add_rows(TEXT_PART_ROWS + 500);
+	await_level(0);
+	box_close(&disk);
+	/* a part that was being built, one that had been joined, and a database whose last part is gone */
+	sql("INSERT INTO text_part VALUES(90,-1,0,4096),(91,-2,0,99);"
+	    "INSERT INTO text_block SELECT 90,owner,term,data FROM text_block WHERE part=1;"
+	    "INSERT INTO text_block VALUES(91,1,5,x'00')");
+	box_open(&disk, "sqlite", disk.dir);
+	seed = 4;
+	random_queries(30);
+	await("SELECT NOT EXISTS(SELECT 1 FROM text_part WHERE level<0) AND NOT EXISTS(SELECT 1 FROM text_block WHERE part>=90)");
+	a = box_query(&disk, &(struct archive_query){ .owner = str_of(owners[0]), .end_id = UINT64_MAX, .before_id = UINT64_MAX,
+						       .limit = 5, .text = STR("word1") });
+	assert_int_equal(a.status, 0);
+	random_queries(30);
+	close_both();
+}
+
 /* ---- blocks ---- */
 
 static int on_block(void *arg, uint32_t key, struct str data)
@@ -284,4 +340,6 @@ TEST(a_block_is_edited_term_by_term)
 }
 
 UNIT_MAIN(cmocka_unit_test(a_block_is_edited_term_by_term), cmocka_unit_test(an_index_answers_as_a_look_at_every_row),
-	  cmocka_unit_test(changes_reach_the_index), cmocka_unit_test(parts_are_joined_and_survive_a_restart));
+	  cmocka_unit_test(changes_reach_the_index), cmocka_unit_test(parts_are_joined_and_survive_a_restart),
+	  cmocka_unit_test(an_archive_from_before_the_index_is_searched_at_once_and_indexed),
+	  cmocka_unit_test(what_a_kill_left_of_a_part_is_taken_away));

@@ -292,7 +292,7 @@ static bool read_jid(struct changes *c, const struct xml *item, struct str *out)
 	else if (!nick.n)
 		return refuse(c, ERR_BAD_REQUEST);
 	else if (o)
-		*out = o->real.full;
+		*out = arena_str(core_arena(c->r->core), o->real.full); /* outlives its removal */
 	else
 		return refuse(c, ERR_ITEM_NOT_FOUND);
 	return true;

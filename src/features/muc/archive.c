@@ -225,6 +225,12 @@ struct blob *tail_delayed(const struct room *r, const struct stanza *st, uint64_
 	return out;
 }
 
+/* 0: for ever. */
+static uint64_t room_keep_days(const struct room *r)
+{
+	return r->keeps_own ? r->keep_days : (uint64_t)config_int(core_config(r->core), "archive.room_keep_days");
+}
+
 /* §7.2.14: what the newcomer asked for at most. */
 struct limits {
 	uint64_t chars, stanzas, since_ms;
@@ -233,7 +239,10 @@ struct limits {
 static struct limits read_limits(const struct room *r, const struct xml *el)
 {
 	struct limits l = { UINT64_MAX, r->cfg.history, 0 };
-	uint64_t v, now = clock_wall_ms();
+	uint64_t v, now = clock_wall_ms(), kept_ms = room_keep_days(r) * 86400000ull;
+
+	if (kept_ms && kept_ms < now) /* what the archive has dropped is not told either (core/retention.h) */
+		l.since_ms = now - kept_ms;
 
 	if (!el)
 		return l;
@@ -241,7 +250,7 @@ static struct limits read_limits(const struct room *r, const struct xml *el)
 		l.chars = v;
 	if (!str_u64(xml_get(el, "maxstanzas"), UINT32_MAX, &v) && v < l.stanzas)
 		l.stanzas = v;
-	if (!str_u64(xml_get(el, "seconds"), UINT32_MAX, &v) && v * 1000 < now)
+	if (!str_u64(xml_get(el, "seconds"), UINT32_MAX, &v) && v * 1000 < now && now - v * 1000 > l.since_ms)
 		l.since_ms = now - v * 1000;
 	if (xml_get(el, "since").p && !time_parse(xml_get(el, "since"), &v) && v > l.since_ms)
 		l.since_ms = v;

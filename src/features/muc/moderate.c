@@ -207,20 +207,34 @@ static void retract_row(struct room *r, const struct retracting *w, const struct
 
 /* ---- both ---- */
 
+/* The row was read, or is not there. */
+struct reading {
+	struct retracting *w;
+	struct iq *iq;
+	const struct archive_found *row;
+};
+
+static void with_row(struct room *r, void *arg)
+{
+	struct reading *x = arg;
+
+	if (x->iq)
+		moderate_row(r, x->iq, x->row);
+	else
+		retract_row(r, x->w, x->row);
+}
+
 static void on_row(struct shard *s, void *arg, int status, const struct archive_page *page)
 {
 	struct retracting *w = arg;
 	struct muc *m = s->core->slot[SLOT_MUC];
 	struct room *r = m ? map_get(&m->rooms, str_of(w->room)) : NULL;
-	const struct archive_found *row = !status && page->n ? &page->v[0] : NULL;
-	struct iq *iq = w->held ? iq_wake(w->held) : NULL;
+	struct reading x = { .w = w, .iq = w->held ? iq_wake(w->held) : NULL, .row = !status && page->n ? &page->v[0] : NULL };
 
-	if (iq && (!r || r->state != ROOM_OPEN))
-		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
-	else if (iq)
-		moderate_row(r, iq, row);
-	else if (r && r->state == ROOM_OPEN)
-		retract_row(r, w, row);
+	if (r && r->state == ROOM_OPEN)
+		room_do(r, with_row, &x);
+	else if (x.iq)
+		iq_error(x.iq, ERR_ITEM_NOT_FOUND, NULL);
 	retracting_free(w);
 }
 

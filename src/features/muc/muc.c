@@ -132,10 +132,11 @@ static void stanza(struct core *c, struct transit *t)
 }
 
 /* §11.2: status 332, to each of itself only. */
-static void say_goodbye(struct room *r)
+static void say_goodbye(struct room *r, void *arg)
 {
 	struct notice n = { .type = PRES_UNAVAILABLE, .codes = { 332 }, .no_affil = true };
 
+	(void)arg;
 	for (uint32_t i = 0; i < r->seats_n; i++)
 		occupant_show(r->seats[i]->o, &n, r->seats[i]);
 }
@@ -148,7 +149,8 @@ static void goodbye(struct core *c)
 	void *value;
 
 	while (m && map_next(&m->rooms, &pos, &key, &value))
-		say_goodbye(value);
+		if (((struct room *)value)->seats_n)
+			room_do(value, say_goodbye, NULL);
 }
 
 static void shutdown(struct core *c)

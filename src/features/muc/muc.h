@@ -140,6 +140,8 @@ struct room {
 	uint64_t subject_ms;
 	struct hist hist[MUC_HISTORY_MAX]; /* ring */
 	uint32_t hist_at, hist_n;
+	bool keeps_own;	    /* the operator set its retention (core/retention.h) when it was loaded: */
+	uint64_t keep_days; /* 0: for ever */
 	struct seen *seen; /* MUC_SEEN; NULL: nothing yet */
 	uint32_t seen_at, seen_old; /* next place from the front; places used from the back, by older rows at loading */
 	uint32_t pages;		    /* read while loading */
@@ -164,6 +166,10 @@ struct muc {
 
 void muc_stanza(struct muc *m, struct transit *t); /* to a room: takes over t */
 void rooms_free(struct muc *m);
+/* Runs fn as a stanza's handler runs: what it sends may come back at once, and waits. For callbacks of store and timers; the room may be
+ * gone afterwards. */
+typedef void room_fn(struct room *r, void *arg);
+void room_do(struct room *r, room_fn *fn, void *arg);
 void room_create(struct room *r, struct jid owner);
 void room_unlock(struct room *r);
 /* Removes everything of the room from memory and store; occupants must be gone. */

@@ -74,6 +74,7 @@ static void room_clear(struct room *r)
 	r->grave = NULL;
 	r->saved = false;
 	r->open_from = 0;
+	r->keeps_own = false;
 	r->state = ROOM_ABSENT;
 }
 
@@ -212,6 +213,14 @@ static void run(struct room *r, struct transit *t)
 	end_if_empty(r);
 	r->busy = false;
 	settle(r);
+}
+
+void room_do(struct room *r, room_fn *fn, void *arg)
+{
+	must(!r->busy);
+	r->busy = true;
+	fn(r, arg);
+	run(r, NULL);
 }
 
 static void wait(struct room *r, struct transit *t)

@@ -305,6 +305,8 @@ void room_load_item(struct room *r, const struct store_item *item)
 		applicant_load(r, item->key, item->value);
 	else if (str_is(item->kind, "voice") && item->value.n == 1)
 		voice_load(r, item->key, (enum role)(item->value.p[0] - '0'));
+	else if (str_is(item->kind, "keep"))
+		r->keeps_own = !str_u64(item->value, UINT32_MAX, &r->keep_days);
 	else if (str_is(item->kind, "hat") || str_is(item->kind, "hatted"))
 		hats_load(r, item);
 }

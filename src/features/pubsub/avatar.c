@@ -107,13 +107,12 @@ static void tell(struct user *u, const char *sha1)
 	}
 }
 
-void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b)
+void pep_avatar_changed(struct ps_host *h, const struct xml *metadata, struct store_batch *b)
 {
 	struct ps_node *n = ps_node_get(h, STR(NS_AVATAR_METADATA));
 	const struct xml *info = metadata ? info_of(metadata) : NULL;
 	struct str sha1 = info ? xml_get(info, "id") : STR_NONE;
 
-	(void)id;
 	if (!is_hex(sha1) || (n && n->cfg.access >= ACCESS_AUTHORIZE))
 		sha1 = STR_NONE; /* who may not see the picture shall not know of it */
 	if (str_is(sha1, h->avatar))
@@ -309,7 +308,7 @@ static void publish(struct ps_host *h, struct str id, struct str type, struct st
 	xml_set(a, info, "id", id);
 	xml_set(a, info, "type", type.n && type.n < TYPE_MAX ? type : STR("image/png"));
 	ps_publish_own(meta, id, ps_bytes(a, el), b);
-	pep_avatar_changed(h, id, el, b);
+	pep_avatar_changed(h, el, b);
 }
 
 /* XEP-0084 §3.5: an empty <metadata/>. */
@@ -321,7 +320,7 @@ static void disable(struct ps_host *h, struct store_batch *b)
 	if (!current_info(h))
 		return;
 	ps_publish_own(ps_node_get(h, STR(NS_AVATAR_METADATA)), random_token(a, 16), ps_bytes(a, el), b);
-	pep_avatar_changed(h, STR_NONE, el, b);
+	pep_avatar_changed(h, el, b);
 }
 
 /* A picture goes to its nodes; one that is elsewhere (EXTVAL) or broken stays in the card as it is. */

@@ -231,8 +231,7 @@ static void on_private(struct shard *s, void *arg, int status, const struct stor
 		bookmarks_replaced(h, el, b);
 		write_old(h, el, b);
 		store_del(b, h->jid.full, STR("private"), str_of(PRIVATE_KEY));
-		if (store_commit(s->core->env->store, s, b, NULL, NULL))
-			ps_host_reset(h);
+		ps_commit(h, b);
 	}
 	ps_host_pump(h);
 }

@@ -210,7 +210,7 @@ bool ps_purge(struct ps_req *r)
 	if (ps_is_bookmarks(r->h, r->node))
 		bookmarks_cleared(r->h, b);
 	if (r->h->user && str_is(r->node, NS_AVATAR_METADATA))
-		pep_avatar_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }
@@ -234,7 +234,7 @@ bool ps_delete(struct ps_req *r)
 	if (ps_is_bookmarks(r->h, r->node))
 		bookmarks_cleared(r->h, b);
 	if (r->h->user && str_is(r->node, NS_AVATAR_METADATA))
-		pep_avatar_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }

@@ -80,6 +80,68 @@ void pep_fan(struct ps_node *n, struct stanza *st)
 		router_route_many(c, st, there, there_n);
 }
 
+/* ---- subscriptions whose reason is gone (XEP-0163 §8.1) ---- */
+
+struct check_job {
+	struct ps_job job;
+	char bare[];
+};
+
+/* Those of one account that the node's access model does not allow any more. */
+static void cancel(struct ps_node *n, struct str bare, struct store_batch **b)
+{
+	struct str key;
+	uint32_t pos = 0;
+	void *value;
+
+	while (map_next(&n->subs, &pos, &key, &value)) {
+		struct ps_sub *s = value;
+		struct jid j = jid_trust(s->jid);
+
+		if (!str_eq(jid_bare_str(j), bare) || ps_may_see(n, j, true).ok)
+			continue;
+		*b = *b ? *b : store_batch_new();
+		ps_event_subscription(n, s->jid, SUB_NONE);
+		ps_sub_remove(n, s, *b);
+	}
+}
+
+static bool check_run(struct ps_host *h, struct ps_job *j)
+{
+	struct check_job *c = container_of(j, struct check_job, job);
+	struct store_batch *b = NULL;
+	struct str key;
+	uint32_t pos = 0;
+	void *value;
+
+	if (!ps_host_ready(h))
+		return false;
+	while (map_next(&h->nodes, &pos, &key, &value))
+		cancel(value, str_of(c->bare), &b);
+	if (b)
+		ps_commit(h, b);
+	return true;
+}
+
+static void check_free(struct ps_job *j)
+{
+	free(container_of(j, struct check_job, job));
+}
+
+void pep_roster(struct user *u, struct jid bare)
+{
+	const struct contact *c = roster_get(u, bare.full);
+	struct check_job *j;
+
+	/* A new or better contact loses nothing; one with groups may have changed them. */
+	if (u->leaving || u->core->closing || (roster_sees_us(c) && !c->groups_n && !u->slot[USER_SLOT_PEP]))
+		return;
+	j = mem_zalloc(sizeof(*j) + bare.full.n + 1);
+	j->job = (struct ps_job){ .run = check_run, .free = check_free };
+	memcpy(j->bare, bare.full.p, bare.full.n);
+	ps_host_do(ps_host_of(u), &j->job);
+}
+
 /* ---- pubsub#purge_offline ---- */
 
 static bool purge_run(struct ps_host *h, struct ps_job *j)
@@ -112,7 +174,7 @@ static bool purge_run(struct ps_host *h, struct ps_job *j)
 			ps_event_simple(n, "purge", NULL);
 	}
 	if (b)
-		store_commit(h->core->env->store, h->core->shard, b, NULL, NULL);
+		ps_commit(h, b);
 	return true;
 }
 

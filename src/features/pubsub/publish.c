@@ -79,16 +79,15 @@ static struct xml *published(struct ps_req *r, struct str id)
 	return reply;
 }
 
-static void tell_others(struct ps_req *r, struct str id, const struct xml *payload, struct store_batch *b)
+/* What else changes with these nodes. */
+static void carry_over(struct ps_req *r, struct str id, const struct xml *payload, struct store_batch *b)
 {
 	if (!r->h->user)
 		return;
 	if (str_is(r->node, NS_BOOKMARKS))
 		bookmarks_changed(r->h, id, payload, b);
-	else if (str_is(r->node, NS_STORAGE_BOOKMARKS))
-		bookmarks_replaced(r->h, payload, b);
 	else if (str_is(r->node, NS_AVATAR_METADATA))
-		pep_avatar_changed(r->h, id, payload, b);
+		pep_avatar_changed(r->h, payload, b);
 	else if (str_is(r->node, NS_MDS))
 		mds_read(r->h->user, id, payload);
 }
@@ -101,19 +100,9 @@ static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
 
 	if (item && !id.n)
 		id = random_token(r->a, 16);
-	if (is_full(r->n, id)) {
-		store_batch_free(b);
-		ps_error(r, ERR_CONFLICT, "node-full");
-		return;
-	}
-	if (r->n->cfg.persist && !ps_item_fits(r->n, id, bytes.n)) {
-		store_batch_free(b);
-		iq_error(r->iq, ERR_RESOURCE_CONSTRAINT, "The nodes hold as much as they may; remove something first.");
-		return;
-	}
+	if (r->h->user && str_is(r->node, NS_STORAGE_BOOKMARKS) && r->n->cfg.persist)
+		bookmarks_replaced(r->h, payload, b); /* compared with the list that is still there */
 	if (r->n->cfg.persist) {
-		if (r->h->user && str_is(r->node, NS_STORAGE_BOOKMARKS))
-			bookmarks_replaced(r->h, payload, b);
 		it = ps_item_put(r->n, id, r->who.full, bytes, b);
 		make_room(r->n, b);
 	} else {
@@ -121,8 +110,7 @@ static void put(struct ps_req *r, const struct xml *item, struct store_batch *b)
 		transient.publisher = r->who.full;
 	}
 	ps_event_item(r->n, item ? it : NULL, bytes);
-	if (!str_is(r->node, NS_STORAGE_BOOKMARKS))
-		tell_others(r, id, payload, b);
+	carry_over(r, id, payload, b);
 	ps_answer(r->h, r->iq, b, published(r, id));
 }
 
@@ -147,11 +135,20 @@ static bool options_of(struct ps_req *r, const struct xml **out)
 	return !el || *out || !xml_child_any(el);
 }
 
-static bool size_ok(struct ps_req *r, const struct xml *item)
+/* §7.1.3.4, §7.1.3.5: answers and returns false when there is no room for it. */
+static bool room_ok(struct ps_req *r, const struct xml *item)
 {
-	if (!item || ps_bytes(r->a, xml_child_any(item)).n <= r->n->cfg.max_payload)
+	struct str id = item ? xml_get(item, "id") : STR_NONE;
+	size_t n = item ? ps_bytes(r->a, xml_child_any(item)).n : 0;
+
+	if (n > r->n->cfg.max_payload)
+		ps_error(r, ERR_NOT_ACCEPTABLE, "payload-too-big");
+	else if (r->n->cfg.persist && is_full(r->n, id))
+		ps_error(r, ERR_CONFLICT, "node-full");
+	else if (r->n->cfg.persist && !ps_item_fits(r->n, id, n))
+		iq_error(r->iq, ERR_RESOURCE_CONSTRAINT, "The nodes hold as much as they may; remove something first.");
+	else
 		return true;
-	ps_error(r, ERR_NOT_ACCEPTABLE, "payload-too-big");
 	return false;
 }
 
@@ -164,13 +161,13 @@ static void publish(struct ps_req *r, const struct xml *item, const struct xml *
 		store_batch_free(b);
 		return;
 	}
-	if (!shape_ok(r, item) || !size_ok(r, item)) {
+	ps_items_expire(r->n);
+	if (!shape_ok(r, item) || !room_ok(r, item)) {
 		if (fresh)
 			ps_node_drop(r->n);
 		store_batch_free(b);
 		return;
 	}
-	ps_items_expire(r->n);
 	put(r, item, b);
 }
 
@@ -248,7 +245,7 @@ bool ps_retract(struct ps_req *r)
 	else if (r->h->user && str_is(r->node, NS_STORAGE_BOOKMARKS) && !r->n->items_n)
 		bookmarks_replaced(r->h, NULL, b);
 	else if (r->h->user && str_is(r->node, NS_AVATAR_METADATA) && !r->n->items_n)
-		pep_avatar_changed(r->h, STR_NONE, NULL, b);
+		pep_avatar_changed(r->h, NULL, b);
 	ps_answer(r->h, r->iq, b, NULL);
 	return true;
 }

@@ -151,6 +151,7 @@ const struct feature feature_pubsub = {
 	.on_available = pep_available,
 	.on_unavailable = pep_unavailable,
 	.on_contact = pep_contact,
+	.on_roster = pep_roster,
 	.user_kind = "avatar",
 	.user_item = pep_avatar_load,
 	.user_free = user_free,

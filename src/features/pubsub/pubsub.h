@@ -164,6 +164,8 @@ void ps_error(struct ps_req *r, enum stanza_error e, const char *cond);
 void ps_unsupported(struct ps_req *r, const char *feature);
 /* Commits b; the result with child (adopted, NULL: empty) goes out when it is durable, else an error. b NULL: at once. */
 void ps_answer(struct ps_host *h, struct iq *iq, struct store_batch *b, struct xml *child);
+/* Commits b without anybody to answer; the host forgets what memory says when it fails. */
+void ps_commit(struct ps_host *h, struct store_batch *b);
 /* <pubsub xmlns='http://jabber.org/protocol/pubsub…'/> with the verb inside, node set. */
 struct xml *ps_reply(struct ps_req *r, const char *name, struct xml **out_verb);
 bool ps_text_ok(struct str s, size_t max); /* may it name a node or item: printable, and not too long */
@@ -257,6 +259,7 @@ void pep_presence_in(struct user *u, struct stanza *st);
 void pep_available(struct session *s);
 void pep_unavailable(struct session *s, struct stanza *st);
 void pep_contact(struct user *u, struct contact *c);
+void pep_roster(struct user *u, struct jid bare);
 void pep_fan(struct ps_node *n, struct stanza *st);
 /* Sessions elsewhere that want events of the node and may have them; out holds n->host->remote.n. Returns how many. */
 size_t hello_remotes(const struct ps_node *n, struct jid *out);
@@ -280,7 +283,8 @@ enum verdict mds_send(struct transit *t); /* SEND_STAMP */
 void mds_read(struct user *u, struct str peer, const struct xml *displayed);
 
 /* ---- avatar.c: XEP-0084 beside XEP-0153 ---- */
-void pep_avatar_changed(struct ps_host *h, struct str id, const struct xml *metadata, struct store_batch *b);
+/* What the account's metadata node says now; NULL: nothing. */
+void pep_avatar_changed(struct ps_host *h, const struct xml *metadata, struct store_batch *b);
 void pep_avatar_load(struct user *u, struct str key, struct str value);
 void pep_avatar_presence(struct session *s, struct stanza *st);
 void pep_vcard(struct iq *iq);

@@ -34,6 +34,7 @@ class Dns:
         self.silent = set()        # names that get no answer
         self.raw = {}              # {name: fn(query) -> bytes}
         self.ttl = 1
+        self.target = None         # one host for all domains
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(('127.0.0.1', 0))
         self.port = self.sock.getsockname()[1]
@@ -58,12 +59,13 @@ class Dns:
 
     def domain(self, domain, port, direct_port=None, address='127.0.0.1'):
         """A domain whose server is at this port, by the usual records."""
-        target = 'xmpp.' + domain
+        target = self.target or 'xmpp.' + domain
         if port:
             self.srv(domain, port, target)
         if direct_port:
             self.srv(domain, direct_port, target, direct=True)
-        self.a(target, address)
+        if not self.target:
+            self.a(target, address)
 
     def forget(self, domain):
         for key in [k for k in self.records if k[0].endswith(domain)]:
