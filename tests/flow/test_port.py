@@ -163,6 +163,24 @@ def an_export_comes_back_equal(stage):
         check('roster' in str(c.get('<prefs xmlns="urn:xmpp:mam:2"/>')), 'archiving preferences are lost')
 
 
+def all_domains_are_exported_and_imported(stage):
+    d = scratch(stage)
+    stage.server = stage.own_server({'hosts': 'b.example'})
+    for name in ('anne@localhost', 'bob@b.example'):
+        stage.server.cli('user', 'add', name, '--password-stdin', text=PASSWORD + '\n')
+    stage.server.cli('export', str(d / 'all.xml'))
+    stage.server.cli('export', str(d / 'bob.xml'), 'bob@b.example')
+    text = (d / 'all.xml').read_text()
+    check(re.search("<host jid='localhost'>.*name='anne'.*</host>\n<host jid='b.example'>.*name='bob'.*</host>", text, re.S), text[:500])
+    check("name='anne'" not in (d / 'bob.xml').read_text() and "name='bob'" in (d / 'bob.xml').read_text(), 'not the one that was named')
+    stage.server = stage.own_server({'hosts': 'b.example'})
+    done = imported(stage, d / 'bob.xml')
+    check('imported 1 accounts' in done.stdout, done.stdout + done.stderr)
+    c = stage.client(Account('bob', 'b.example', PASSWORD))
+    c.domain = 'b.example'
+    c.online()
+
+
 def a_directory_at_rest_is_exported_and_imported(stage):
     d = scratch(stage)
     server = stage.own_server()
