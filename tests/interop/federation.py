@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 from lib import *  # noqa: E402,F403
 from lib import MUC, MUC_OWNER, DATA, DISCO_INFO, Stage, befriend, check, equal  # noqa: E402
 from peers import Ejabberd, Prosody  # noqa: E402
-from s2s import World, chat  # noqa: E402
+from s2s import Authority, World, chat  # noqa: E402
 
 PEERS = [Prosody, Ejabberd]
 PATIENCE = 40  # seconds for what waits until the other server tries again
@@ -32,7 +32,7 @@ class Part:
         self.world.dns.a('localhost')
         options = {} if not certified else dict(self.world.certified('one.example', '*.one.example'), **{'s2s.require_certificate': 'true'})
         self.anser = self.world.server('one.example', dict(options, **(sets or {})))
-        ca = self.world.ca if certified else Other()
+        ca = self.world.ca if certified else Authority('Somebody')
         self.peer = cls(self.world, list(domains), ca.issue(*[n for d in domains for n in (d, '*.' + d)]))
         self.stage.cleanups.append(self.peer.stop)
         self.peer.start()
@@ -48,13 +48,6 @@ class Part:
 
     def finish(self):
         self.stage.finish()
-
-
-def Other():
-    """Certificates from nobody whom the others know."""
-    from s2s import Authority
-    ca = Authority('Somebody')
-    return ca
 
 
 def chats_and_queries_go_both_ways(part):
