@@ -16,10 +16,9 @@ enum {
 	PORT_MESSAGE_MAX = 256 << 10,
 	PORT_OFFLINE_MAX = 10000,	/* messages kept for one account */
 	PORT_NODES_MAX = 500,		/* nodes of one account */
+	PORT_NODE_NAME_MAX = 1000,	/* bytes */
+	PORT_ITEM_BYTES_MAX = 240 << 10, /* of an item's payload */
 };
-
-/* Rows of personal eventing as features/pubsub keeps them (host.c, item.c there). */
-enum { PORT_ITEM_HEAD = 14, PORT_ITEM_INLINE = 1024, PORT_ITEM_COST = 128, PORT_ITEM_BYTES_MAX = 240 << 10, PORT_NODE_NAME_MAX = 1000 };
 
 /* What is counted: names in the answers. */
 enum port_count { PORT_CREDENTIALS, PORT_CONTACTS, PORT_REQUESTS, PORT_VCARDS, PORT_PRIVATE, PORT_BLOCKED, PORT_OFFLINE, PORT_ARCHIVED,

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "core/pubsub_row.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/stanza.h"
@@ -188,21 +189,12 @@ static bool write_node(struct export *ex, struct arena *a, const struct store_it
 
 static bool read_item(const struct store_item *row, struct node_item *out)
 {
-	const unsigned char *p = (const unsigned char *)row->value.p;
-	size_t publisher;
+	struct pubsub_row r;
+	struct str id, node = str_cut(row->key, '\n', &id);
 
-	*out = (struct node_item){ 0 };
-	out->node = str_cut(row->key, '\n', &out->id);
-	if (row->value.n < PORT_ITEM_HEAD || !out->id.n)
+	if (!id.n || !pubsub_row_read(row->value, &r))
 		return false;
-	for (int i = 0; i < 8; i++)
-		out->seq = out->seq << 8 | p[i];
-	out->size = (size_t)p[8] << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
-	publisher = (size_t)p[12] << 8 | p[13];
-	out->big = out->size > PORT_ITEM_INLINE;
-	if (row->value.n < PORT_ITEM_HEAD + publisher)
-		return false;
-	out->payload = (struct str){ row->value.p + PORT_ITEM_HEAD + publisher, row->value.n - PORT_ITEM_HEAD - publisher };
+	*out = (struct node_item){ .node = node, .id = id, .seq = r.seq, .size = r.size, .big = r.big, .payload = r.payload };
 	return true;
 }
 

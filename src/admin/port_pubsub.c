@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Personal eventing in an import: XEP-0227 1.1 §4.9, nodes with their settings, people and items, as rows of features/pubsub. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "admin/port_priv.h"
 #include "base/clock.h"
 #include "core/core.h"
+#include "core/pubsub_row.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
@@ -38,7 +38,7 @@ static bool is_name(struct str s, size_t max)
 static void settings(struct import *im, struct xml *out, const struct xml *from)
 {
 	struct arena *a = im->a;
-	struct xml *form = form_new(a, out, "submit", NS_PUBSUB "#node_config");
+	struct xml *form = form_new(a, out, "submit", NS_PUBSUB_NODE_CONFIG);
 
 	for (struct xml *f = xml_child(from, "field", NULL); f; f = xml_next_same(f))
 		if (str_starts(xml_get(f, "var"), STR("pubsub#")) && xml_child_text(a, f, "value", NULL).n)
@@ -121,17 +121,11 @@ void import_nodes(struct import *im, struct xml *el)
 	}
 }
 
-static void put_number(struct buf *b, uint64_t v, int bytes)
-{
-	while (bytes--)
-		buf_putc(b, (char)(v >> 8 * bytes));
-}
-
 static void put_item(struct import *im, struct str node, const struct xml *item)
 {
 	struct str id = xml_get(item, "id"), key = arena_printf(im->a, "%.*s\n%.*s", STR_ARG(node), STR_ARG(id));
 	const struct xml *payload = xml_child_any(item);
-	struct buf text = { 0 }, row = { 0 };
+	struct buf text = { 0 };
 
 	if (payload)
 		xml_write(&text, payload, STR_NONE);
@@ -141,20 +135,12 @@ static void put_item(struct import *im, struct str node, const struct xml *item)
 		return;
 	}
 	im->last_item = archive_id_next(im->last_item, clock_wall_ms(), SHARDS_MAX - 1);
-	put_number(&row, im->last_item, 8);
-	put_number(&row, text.n, 4);
-	put_number(&row, im->owner.n, 2);
-	buf_str(&row, im->owner);
-	if (text.n <= PORT_ITEM_INLINE)
-		buf_str(&row, buf_view(&text));
-	else
-		store_put(im->batch, im->owner, STR("pubsub-data"), key, buf_view(&text));
-	store_put(im->batch, im->owner, STR("pubsub-item"), key, buf_view(&row));
-	im->node_bytes += id.n + text.n + PORT_ITEM_COST;
+	pubsub_row_put(im->batch, im->owner, key,
+		&(struct pubsub_row){ .seq = im->last_item, .publisher = im->owner, .payload = buf_view(&text) });
+	im->node_bytes += pubsub_row_cost(id.n, text.n);
 	im->nodes_touched = true;
 	im->counts[PORT_ITEMS]++;
 	buf_free(&text);
-	buf_free(&row);
 }
 
 void import_items(struct import *im, struct xml *el)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The items of a node, in order of publication (XEP-0060 §12.1): names in memory, payloads in the store. Owner: the host's JID.
- *   kind "pubsub-item"  key node LF id  8 bytes seq (big endian), 4 bytes size, 2 bytes length of the publisher, publisher, payload
- *   kind "pubsub"       key ""          bytes of all items of the host (PS_ITEM_COST)
- *   kind "pubsub-data"  key node LF id  the payload, when it is larger than PS_INLINE_MAX */
+ *   kinds "pubsub-item", "pubsub-data"  core/pubsub_row.h
+ *   kind "pubsub"  key ""               bytes of all items of the host (pubsub_row_cost) */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/pubsub_row.h"
 #include "features/pubsub/pubsub.h"
 
-enum { ROW_HEAD = 14, READ_ONE_BY_ONE = 8 };
+enum { READ_ONE_BY_ONE = 8 };
 
 struct ps_item *ps_item_get(const struct ps_node *n, struct str id)
 {
@@ -89,61 +89,7 @@ static struct str key_of(struct ps_node *n, struct str id)
 	return arena_printf(core_arena(n->host->core), "%.*s\n%.*s", STR_ARG(n->name), STR_ARG(id));
 }
 
-static void put_number(struct buf *b, uint64_t v, int bytes)
-{
-	while (bytes--)
-		buf_putc(b, (char)(v >> 8 * bytes));
-}
-
-static uint64_t get_number(const char *p, int bytes)
-{
-	uint64_t v = 0;
-
-	while (bytes--)
-		v = v << 8 | (unsigned char)*p++;
-	return v;
-}
-
-static void save(struct ps_node *n, struct ps_item *it, struct str payload, struct store_batch *b)
-{
-	struct str owner = n->host->jid.full, key = key_of(n, it->id);
-	struct buf v = { 0 };
-
-	put_number(&v, it->seq, 8);
-	put_number(&v, it->size, 4);
-	put_number(&v, it->publisher.n, 2);
-	buf_str(&v, it->publisher);
-	if (!it->big)
-		buf_str(&v, payload);
-	store_put(b, owner, STR("pubsub-item"), key, buf_view(&v));
-	if (it->big)
-		store_put(b, owner, STR("pubsub-data"), key, payload);
-	buf_free(&v);
-}
-
-/* The payload inside a row, p NULL when it is not there. Returns false for a row that is none. */
-static bool row_read(struct str v, uint64_t *seq, uint32_t *size, struct str *publisher, struct str *payload)
-{
-	size_t n;
-
-	if (v.n < ROW_HEAD)
-		return false;
-	*seq = get_number(v.p, 8);
-	*size = (uint32_t)get_number(v.p + 8, 4);
-	n = get_number(v.p + 12, 2);
-	if (v.n < ROW_HEAD + n)
-		return false;
-	*publisher = (struct str){ v.p + ROW_HEAD, n };
-	*payload = *size <= PS_INLINE_MAX ? (struct str){ v.p + ROW_HEAD + n, v.n - ROW_HEAD - n } : STR_NONE;
-	return true;
-}
-
 /* ---- quota ---- */
-
-static uint64_t cost(size_t id_n, size_t payload_n)
-{
-	return id_n + payload_n + PS_ITEM_COST;
-}
 
 bool ps_item_fits(const struct ps_node *n, struct str id, size_t payload_n)
 {
@@ -151,7 +97,7 @@ bool ps_item_fits(const struct ps_node *n, struct str id, size_t payload_n)
 	const struct ps_item *old = ps_item_get(n, id);
 	uint64_t quota = (uint64_t)config_int(core_config(h->core), h->user ? "pubsub.quota" : "pubsub.service_quota");
 
-	return h->bytes - (old ? cost(old->id.n, old->size) : 0) + cost(id.n, payload_n) <= quota;
+	return h->bytes - (old ? pubsub_row_cost(old->id.n, old->size) : 0) + pubsub_row_cost(id.n, payload_n) <= quota;
 }
 
 /* Written with the items that it counts. */
@@ -179,23 +125,22 @@ static void cache(struct ps_node *n, struct ps_item *it, struct str payload)
 	it->payload = keeps(n, it, it->size) ? blob_new(payload.p ? payload.p : "", payload.n) : NULL;
 }
 
-static void load_row(struct ps_node *n, const struct store_item *row)
+static void load_row(struct ps_node *n, const struct store_item *v)
 {
-	struct str id, publisher, payload;
+	struct pubsub_row row;
 	struct ps_item *it;
-	uint32_t size;
-	uint64_t seq;
+	struct str id;
 
-	str_cut(row->key, '\n', &id);
-	if (!row_read(row->value, &seq, &size, &publisher, &payload) || n->items_n > PS_ITEMS_MAX || map_get(&n->by_id, id))
+	str_cut(v->key, '\n', &id);
+	if (!pubsub_row_read(v->value, &row) || n->items_n > PS_ITEMS_MAX || map_get(&n->by_id, id))
 		return;
-	it = item_new(id, publisher);
-	it->seq = seq;
-	it->size = size;
-	it->big = size > PS_INLINE_MAX;
+	it = item_new(id, row.publisher);
+	it->seq = row.seq;
+	it->size = row.size;
+	it->big = row.big;
 	insert(n, it);
-	if (!it->big && keeps(n, it, size))
-		cache(n, it, payload);
+	if (!it->big && keeps(n, it, it->size))
+		cache(n, it, row.payload);
 }
 
 /* What was the last one while it was read, and is no more. */
@@ -261,7 +206,7 @@ void ps_item_remove(struct ps_node *n, struct ps_item *it, struct store_batch *b
 	store_del(b, owner, STR("pubsub-item"), key);
 	if (it->big)
 		store_del(b, owner, STR("pubsub-data"), key);
-	count(n, 0, cost(it->id.n, it->size), b);
+	count(n, 0, pubsub_row_cost(it->id.n, it->size), b);
 	take_out(n, it);
 	item_free(it);
 }
@@ -271,7 +216,7 @@ void ps_items_clear(struct ps_node *n, struct store_batch *b)
 	struct str owner = n->host->jid.full, prefix = key_of(n, STR_NONE);
 
 	for (uint32_t i = 0; i < n->items_n; i++)
-		count(n, 0, cost(n->items[i]->id.n, n->items[i]->size), b);
+		count(n, 0, pubsub_row_cost(n->items[i]->id.n, n->items[i]->size), b);
 	store_del_all(b, owner, STR("pubsub-item"), prefix);
 	store_del_all(b, owner, STR("pubsub-data"), prefix);
 	ps_items_drop(n);
@@ -289,12 +234,13 @@ struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publish
 	if (last && it->seq <= last->seq)
 		it->seq = last->seq + 1; /* the clock stepped back since it was written */
 	it->size = (uint32_t)payload.n;
-	it->big = payload.n > PS_INLINE_MAX;
+	it->big = payload.n > PUBSUB_INLINE_MAX;
 	insert(n, it);
 	cache(n, it, payload);
 	uncache_old(n);
-	save(n, it, payload, b);
-	count(n, cost(id.n, payload.n), 0, b);
+	pubsub_row_put(b, n->host->jid.full, key_of(n, it->id),
+		&(struct pubsub_row){ .seq = it->seq, .publisher = it->publisher, .payload = payload });
+	count(n, pubsub_row_cost(id.n, payload.n), 0, b);
 	return it;
 }
 
@@ -349,19 +295,18 @@ static void reading_end(struct reading *r)
 	free(r);
 }
 
-static void slot_fill(struct reading *r, const struct store_item *row)
+static void slot_fill(struct reading *r, const struct store_item *v)
 {
-	struct str id, publisher, payload = row->value;
+	struct pubsub_row row = { .payload = v->value };
 	struct slot *s;
-	uint32_t size;
-	uint64_t seq;
+	struct str id;
 
-	str_cut(row->key, '\n', &id);
+	str_cut(v->key, '\n', &id);
 	s = map_get(&r->by_id, id);
-	if (!s || s->payload || (!s->big && !row_read(row->value, &seq, &size, &publisher, &payload)))
+	if (!s || s->payload || (!s->big && !pubsub_row_read(v->value, &row)))
 		return;
-	if (payload.p)
-		s->payload = blob_new(payload.p, payload.n);
+	if (row.payload.p)
+		s->payload = blob_new(row.payload.p, row.payload.n);
 }
 
 static void on_payload(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)

@@ -26,8 +26,6 @@ enum {
 	PS_ANSWER_BYTES_AWAY = 128 << 10,
 	PS_RETRY_MS = 500,
 	PS_JOBS_MAX = 1000,	       /* requests that wait for one host */
-	PS_ITEM_COST = 128,	       /* bytes that an item counts beside its id and payload */
-	PS_INLINE_MAX = 1024,	       /* payloads up to this are stored in the item's row */
 	PS_CACHED_MAX = 4096,	       /* of a node's last payload that is kept in memory */
 };
 
@@ -93,7 +91,7 @@ struct ps_host {
 	struct user *user; /* the account; NULL: a service */
 	enum ps_host_state state;
 	struct map nodes; /* name → struct ps_node */
-	uint64_t bytes;	  /* of all items, each with PS_ITEM_COST */
+	uint64_t bytes;	  /* of all items, as pubsub_row_cost counts */
 	struct list jobs;
 	uint32_t jobs_n;
 	bool running;
