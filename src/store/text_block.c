@@ -184,3 +184,26 @@ void text_block_edit(uint32_t key, struct str data, uint32_t row, struct text_te
 		put_changed(&e, add.v[at], STR_NONE, true);
 	buf_free(&e.postings);
 }
+
+/* ---- lists of rows ---- */
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+size_t text_rows_sort(struct buf *rows)
+{
+	uint32_t *v = (uint32_t *)(void *)rows->p;
+	size_t n = rows->n / sizeof(*v), kept = 0;
+
+	if (n)
+		qsort(v, n, sizeof(*v), by_number);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || v[kept - 1] != v[i])
+			v[kept++] = v[i];
+	rows->n = kept * sizeof(*v);
+	return kept;
+}

@@ -50,6 +50,9 @@ struct text_terms {
 };
 void text_block_edit(uint32_t key, struct str data, uint32_t row, struct text_terms drop, struct text_terms add, struct buf *out);
 
+/* Sorts numbers of rows (uint32_t) and leaves each once. Returns how many. */
+size_t text_rows_sort(struct buf *rows);
+
 /* What is known of an owner in a part; kept as a block of its own. */
 struct text_meta {
 	uint64_t min_id, max_id;

@@ -1,36 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Keeps the full-text index true to rows that are replaced or removed. The writer's thread, in its transaction. */
-#include <stdlib.h>
-
 #include "store/text_index_priv.h"
-
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Sorted, each once. */
-static size_t tidy(struct buf *b)
-{
-	uint32_t *v = (uint32_t *)(void *)b->p;
-	size_t n = b->n / sizeof(*v), kept = 0;
-
-	if (n)
-		qsort(v, n, sizeof(*v), by_number);
-	for (size_t i = 0; i < n; i++)
-		if (!kept || v[kept - 1] != v[i])
-			v[kept++] = v[i];
-	b->n = kept * sizeof(*v);
-	return kept;
-}
 
 /* Takes out of both what both have. */
 static void keep_differences(struct buf *a, struct buf *b)
 {
 	uint32_t *x = (uint32_t *)(void *)a->p, *y = (uint32_t *)(void *)b->p;
-	size_t xn = tidy(a), yn = tidy(b), i = 0, k = 0, xk = 0, yk = 0;
+	size_t xn = text_rows_sort(a), yn = text_rows_sort(b), i = 0, k = 0, xk = 0, yk = 0;
 
 	while (i < xn || k < yn) {
 		if (k == yn || (i < xn && x[i] < y[k])) {

@@ -102,26 +102,6 @@ static void choose_terms(struct search *s)
 
 /* ---- candidates ---- */
 
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void sort_rows(struct buf *b)
-{
-	uint32_t *v = (uint32_t *)(void *)b->p;
-	size_t n = b->n / sizeof(*v), kept = 0;
-
-	if (n)
-		qsort(v, n, sizeof(*v), by_number);
-	for (size_t i = 0; i < n; i++)
-		if (!kept || v[kept - 1] != v[i])
-			v[kept++] = v[i];
-	b->n = kept * sizeof(*v);
-}
-
 /* Keeps in a what b has too. */
 static void intersect(struct buf *a, const struct buf *b)
 {
@@ -188,7 +168,7 @@ static int rows_of(struct search *s, const struct share *share, const struct ter
 	if (!rc && range->hi > range->lo)
 		rc = read_blocks(s, SQL_TEXT_BLOCKS, share, range, out, &terms);
 	if (terms > 1)
-		sort_rows(out);
+		text_rows_sort(out);
 	return rc;
 }
 
