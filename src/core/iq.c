@@ -153,3 +153,14 @@ void iq_dispatch_routes(struct core *c, struct stanza *st, const struct iq_route
 	else
 		iq_error(&iq, ERR_SERVICE_UNAVAILABLE, NULL);
 }
+
+void iq_only(struct core *c, struct transit *t, const struct iq_route *routes)
+{
+	if (t->st->to.node_n && t->st->kind != ST_PRESENCE)
+		router_error(c, t->st, ERR_ITEM_NOT_FOUND, NULL);
+	else if (t->st->kind == ST_IQ)
+		iq_dispatch_routes(c, t->st, routes);
+	else if (t->st->kind == ST_MESSAGE)
+		router_error(c, t->st, ERR_SERVICE_UNAVAILABLE, NULL);
+	transit_finish(t);
+}

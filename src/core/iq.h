@@ -61,5 +61,7 @@ void iq_dispatch(struct core *c, struct session *from_session, struct user *u, s
 
 /* A service's own routes (targets TO_SERVER), for requests to its host. */
 void iq_dispatch_routes(struct core *c, struct stanza *st, const struct iq_route *routes);
+/* What comes to a service that has no users and answers these requests only; finishes t. */
+void iq_only(struct core *c, struct transit *t, const struct iq_route *routes);
 
 #endif

@@ -146,13 +146,7 @@ static const struct iq_route at_service[] = {
 
 static void stanza(struct core *c, struct transit *t)
 {
-	if (t->st->to.node_n && t->st->kind != ST_PRESENCE)
-		router_error(c, t->st, ERR_ITEM_NOT_FOUND, NULL);
-	else if (t->st->kind == ST_IQ)
-		iq_dispatch_routes(c, t->st, at_service);
-	else if (t->st->kind == ST_MESSAGE)
-		router_error(c, t->st, ERR_SERVICE_UNAVAILABLE, NULL);
-	transit_finish(t);
+	iq_only(c, t, at_service);
 }
 
 /* ---- the row ---- */
