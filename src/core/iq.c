@@ -2,6 +2,7 @@
 /* Dispatch of IQ requests by payload, and their answers. */
 #include "core/iq.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -139,6 +140,40 @@ void iq_dispatch(struct core *c, struct session *from_session, struct user *u, s
 	}
 	iq_error(&iq, ERR_SERVICE_UNAVAILABLE, NULL); /* RFC 6120 §8.4 */
 }
+
+/* ---- changes that are answered when they are durable ---- */
+
+struct commit {
+	struct iq_held *held;
+	iq_fn *done; /* NULL: an empty result */
+};
+
+static void on_committed(struct shard *s, void *arg, int status)
+{
+	struct commit *w = arg;
+	struct iq *iq = iq_wake(w->held);
+
+	(void)s;
+	if (status)
+		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The server could not store this; try again later.");
+	else if (w->done)
+		w->done(iq);
+	else
+		iq_result(iq, NULL);
+	iq_held_free(w->held);
+	free(w);
+}
+
+void iq_commit(struct iq *iq, struct store_batch *b, iq_fn *done)
+{
+	struct commit *w = mem_alloc(sizeof(*w));
+
+	*w = (struct commit){ iq_hold(iq, NULL), done };
+	if (store_commit(iq->core->env->store, iq->core->shard, b, on_committed, w))
+		on_committed(iq->core->shard, w, -EBUSY);
+}
+
+/* ---- services ---- */
 
 void iq_dispatch_routes(struct core *c, struct stanza *st, const struct iq_route *routes)
 {

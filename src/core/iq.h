@@ -55,6 +55,8 @@ struct iq_held *iq_hold(struct iq *iq, void *arg);
 /* Makes held->iq usable in this turn. Returns &held->iq. */
 struct iq *iq_wake(struct iq_held *held);
 void iq_held_free(struct iq_held *held);
+/* Commits b (takes it). When it is durable done answers, NULL: an empty result; if the store fails, the answer is resource-constraint. */
+void iq_commit(struct iq *iq, struct store_batch *b, iq_fn *done);
 
 /* Dispatch of requests; results and errors go to whoever asked (core/ask.h). */
 void iq_dispatch(struct core *c, struct session *from_session, struct user *u, struct stanza *st, enum iq_target target);

@@ -291,17 +291,10 @@ static struct xml *checked_prefs(struct iq *iq)
 	return out;
 }
 
-static void on_prefs(struct shard *s, void *arg, int status)
+static void on_prefs(struct iq *iq)
 {
-	struct iq_held *h = arg;
-	struct iq *iq = iq_wake(h);
-
-	(void)s;
-	if (status)
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The server could not store this; try again later.");
-	else if (iq->user)
+	if (iq->user)
 		prefs_get(iq);
-	iq_held_free(h);
 }
 
 static void prefs(struct iq *iq)
@@ -309,7 +302,6 @@ static void prefs(struct iq *iq)
 	struct xml *clean;
 	struct store_batch *b;
 	struct buf text = { 0 };
-	struct iq_held *h;
 
 	if (iq->st->type == IQ_GET) {
 		prefs_get(iq);
@@ -323,11 +315,7 @@ static void prefs(struct iq *iq)
 	iq->user->mam_prefs = (struct str){ text.p, text.n };
 	b = store_batch_new();
 	store_put(b, iq->user->jid.full, STR("mam"), STR_NONE, iq->user->mam_prefs);
-	h = iq_hold(iq, NULL);
-	if (store_commit(iq->core->env->store, iq->core->shard, b, on_prefs, h)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		iq_held_free(h);
-	}
+	iq_commit(iq, b, on_prefs);
 }
 
 static void load(struct user *u, struct str key, struct str value)

@@ -90,30 +90,11 @@ static int items(struct iq *iq, struct jid **out)
 	return n;
 }
 
-static void on_stored(struct shard *s, void *arg, int status)
+static void on_stored(struct iq *iq)
 {
-	struct iq_held *h = arg;
-	struct iq *iq = iq_wake(h);
-
-	(void)s;
-	if (status)
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The server could not store this; try again later.");
-	else {
-		iq_result(iq, NULL);
-		if (iq->user)
-			push(iq->user, iq->el);
-	}
-	iq_held_free(h);
-}
-
-static void commit(struct iq *iq, struct store_batch *b)
-{
-	struct iq_held *h = iq_hold(iq, NULL);
-
-	if (store_commit(iq->core->env->store, iq->core->shard, b, on_stored, h)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		iq_held_free(h);
-	}
+	iq_result(iq, NULL);
+	if (iq->user)
+		push(iq->user, iq->el);
 }
 
 /* XEP-0377: are the reports good ones? Answers the error otherwise. */
@@ -175,7 +156,7 @@ static void block(struct iq *iq)
 	}
 	file_reports(iq, v);
 	stanza_touched(iq->st);
-	commit(iq, b);
+	iq_commit(iq, b, on_stored);
 }
 
 static void unblock_all(struct iq *iq)
@@ -195,7 +176,7 @@ static void unblock_all(struct iq *iq)
 			tell_contact(u, j, false);
 		free(value);
 	}
-	commit(iq, b);
+	iq_commit(iq, b, on_stored);
 }
 
 static void unblock(struct iq *iq)
@@ -218,7 +199,7 @@ static void unblock(struct iq *iq)
 		tell_contact(u, v[i], false);
 	}
 	stanza_touched(iq->st);
-	commit(iq, b);
+	iq_commit(iq, b, on_stored);
 }
 
 /* The sender blocks the recipient: his own message does not go out. */

@@ -50,30 +50,18 @@ static void look_soon(struct core *c)
 		free(m);
 }
 
-static void on_set(struct shard *s, void *arg, int status)
+static void on_set(struct iq *iq)
 {
-	struct iq_held *h = arg;
-	struct iq *iq = iq_wake(h);
-
-	if (status) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The server could not store this; try again later.");
-	} else {
-		look_soon(s->core);
-		command_done(iq, NULL);
-	}
-	iq_held_free(h);
+	look_soon(iq->core);
+	command_done(iq, NULL);
 }
 
 static void set(struct iq *iq, struct str owner, uint32_t days)
 {
 	struct store_batch *b = store_batch_new();
-	struct iq_held *h = iq_hold(iq, NULL);
 
 	retention_set(b, owner, days);
-	if (store_commit(iq->core->env->store, iq->core->shard, b, on_set, h)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		iq_held_free(h);
-	}
+	iq_commit(iq, b, on_set);
 }
 
 static void keep(struct iq *iq, struct xml *form)

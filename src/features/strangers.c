@@ -112,35 +112,22 @@ static enum verdict refuse(struct transit *t)
 
 /* ---- the command ---- */
 
-static void on_stored(struct shard *sh, void *arg, int status)
+static void on_stored(struct iq *iq)
 {
-	struct iq_held *h = arg;
-	struct iq *iq = iq_wake(h);
-
-	(void)sh;
-	if (status)
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The server could not store this; try again later.");
-	else
-		command_done(iq, NULL);
-	iq_held_free(h);
+	command_done(iq, NULL);
 }
 
 static void run(struct iq *iq, struct xml *form)
 {
 	bool on = str_is(form_value(core_arena(iq->core), form, "messages"), "refuse");
 	struct store_batch *b = store_batch_new();
-	struct iq_held *h;
 
 	of(iq->user)->refuse = on;
 	if (on)
 		store_put(b, iq->user->jid.full, STR("strangers"), STR_NONE, STR("refuse"));
 	else
 		store_del(b, iq->user->jid.full, STR("strangers"), STR_NONE);
-	h = iq_hold(iq, NULL);
-	if (store_commit(iq->core->env->store, iq->core->shard, b, on_stored, h)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		iq_held_free(h);
-	}
+	iq_commit(iq, b, on_stored);
 }
 
 static const struct form_option choices[] = { { "allow", "Deliver them" }, { "refuse", "Refuse them" }, { NULL, NULL } };

@@ -8,28 +8,6 @@
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
 
-static void on_saved(struct shard *s, void *arg, int status)
-{
-	struct iq_held *h = arg;
-	struct iq *iq = iq_wake(h);
-
-	if (status)
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, "The server could not store this; try again later.");
-	else
-		iq_result(iq, NULL);
-	iq_held_free(h);
-}
-
-static void save(struct iq *iq, struct store_batch *b)
-{
-	struct iq_held *h = iq_hold(iq, NULL);
-
-	if (store_commit(iq->core->env->store, iq->core->shard, b, on_saved, h)) {
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-		iq_held_free(h);
-	}
-}
-
 /* The JID and node of a request. Returns false after answering. */
 static bool read_target(struct iq *iq, struct jid *out_jid, struct str *out_node)
 {
@@ -89,7 +67,7 @@ static void enable(struct iq *iq)
 	}
 	r->count = 0;
 	push_reg_save(r, b);
-	save(iq, b);
+	iq_commit(iq, b, NULL);
 }
 
 static void disable(struct iq *iq)
@@ -102,7 +80,7 @@ static void disable(struct iq *iq)
 		return;
 	b = store_batch_new();
 	push_reg_del(iq->user, b, to.full, node);
-	save(iq, b);
+	iq_commit(iq, b, NULL);
 }
 
 /* ---- push.DOMAIN ---- */

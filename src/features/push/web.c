@@ -148,24 +148,10 @@ void push_web_subscribe(struct iq *iq)
 		on_subscribed(c->shard, h, -EBUSY);
 }
 
-static void on_unsubscribed(struct shard *s, void *arg, int status)
-{
-	struct iq_held *h = arg;
-	struct iq *iq = iq_wake(h);
-
-	if (status)
-		iq_error(iq, ERR_RESOURCE_CONSTRAINT, NULL);
-	else
-		iq_result(iq, NULL);
-	iq_held_free(h);
-}
-
 void push_web_unsubscribe(struct iq *iq)
 {
-	struct core *c = iq->core;
 	struct push_web *w = push_web_find(iq->user, xml_get(iq->el, "node"));
 	struct store_batch *b;
-	struct iq_held *h;
 
 	if (!w) {
 		iq_error(iq, ERR_ITEM_NOT_FOUND, NULL);
@@ -173,7 +159,5 @@ void push_web_unsubscribe(struct iq *iq)
 	}
 	b = store_batch_new();
 	push_web_del(iq->user, b, w);
-	h = iq_hold(iq, NULL);
-	if (store_commit(c->env->store, c->shard, b, on_unsubscribed, h))
-		on_unsubscribed(c->shard, h, -EBUSY);
+	iq_commit(iq, b, NULL);
 }
