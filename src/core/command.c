@@ -473,13 +473,3 @@ void command_done(struct iq *iq, struct xml *form)
 		xml_append(wrap, form);
 	command_done_many(iq, wrap);
 }
-
-void command_done_note(struct iq *iq, const char *type, const char *text)
-{
-	struct arena *a = core_arena(iq->core);
-	struct xml *note = xml_new(a, "note", NS_COMMANDS);
-
-	xml_set(a, note, "type", str_of(type));
-	xml_text(a, note, str_of(text));
-	command_done(iq, note);
-}

@@ -36,8 +36,6 @@ void command_ask(struct iq *iq, struct xml *form);
 void command_done(struct iq *iq, struct xml *form);
 /* The same with all children of wrap. */
 void command_done_many(struct iq *iq, struct xml *wrap);
-/* The same with a note (XEP-0050 §4.4) of type "info", "warn" or "error" instead of a form. */
-void command_done_note(struct iq *iq, const char *type, const char *text);
 /* Refuses a submitted form: bad-request with <bad-payload/>. The command stays open, so that another form may come. */
 void command_bad_payload(struct iq *iq, const char *text);
 

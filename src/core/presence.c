@@ -336,15 +336,6 @@ bool presence_shared(const struct session *s, struct jid with)
 	return false;
 }
 
-void presence_probe(struct session *s, struct jid contact)
-{
-	struct stanza st;
-
-	presence_plain(core_arena(s->core), PRES_PROBE, s->jid, contact, &st);
-	router_route(s->core, &st);
-	stanza_fini(&st);
-}
-
 /* RFC 6121 §4.3.2: the answer to a probe. */
 static void probe_in(struct user *u, struct stanza *st)
 {

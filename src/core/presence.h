@@ -21,8 +21,6 @@ void presence_show_to(struct user *u, struct jid to);
 void presence_hide_from(struct user *u, struct jid from);
 /* Does the session share its presence with this address, by subscription or directed presence (RFC 6121 §8.5.3.1)? */
 bool presence_shared(const struct session *s, struct jid with);
-/* Asks for the presence of one contact, or of all (at sign-in), for a session. */
-void presence_probe(struct session *s, struct jid contact);
 
 /* core/subscription.c: subscribe, subscribed, unsubscribe, unsubscribed. */
 void subscription_out(struct user *u, struct stanza *st);

@@ -2,7 +2,6 @@
 /* Messages of strangers, where the account refuses them (ad-hoc command "strangers" at one's own address): who is not in the roster, was
  * not written to before, and shares no presence, gets service-unavailable, as if there were no such account. Subscription requests pass.
  * Store: kind "strangers", key "" value "refuse"; key = bare JID of somebody written to since. */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"

@@ -215,11 +215,6 @@ int files_part_finish(
 	return rc;
 }
 
-void files_part_drop(const struct files *f, struct str id)
-{
-	unlinkat(f->parts, part_name(id).s, 0);
-}
-
 int files_blob_open(const struct files *f, const char *hash, int *out_fd, uint64_t *out_size)
 {
 	char path[FILES_HASH_BYTES + 2];

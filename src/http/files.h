@@ -30,7 +30,6 @@ int files_part_open(const struct files *f, struct str id, bool fresh, int *out_f
 int files_part_size(const struct files *f, struct str id, uint64_t *out_size);
 /* Makes the part a file: hashes, syncs, renames. fd stays the caller's. Returns 0 and the hash; -errno. */
 int files_part_finish(const struct files *f, struct str id, int fd, char out_hash[FILES_HASH_BYTES + 1]);
-void files_part_drop(const struct files *f, struct str id);
 /* Opens a whole file for reading. Returns 0; -ENOENT, -errno. */
 int files_blob_open(const struct files *f, const char *hash, int *out_fd, uint64_t *out_size);
 

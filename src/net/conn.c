@@ -465,11 +465,6 @@ struct shard *conn_shard(const struct conn *c)
 	return c->shard;
 }
 
-id_t64 conn_id(const struct conn *c)
-{
-	return c->id;
-}
-
 struct str conn_peer(const struct conn *c)
 {
 	return (struct str){ c->peer, c->peer_n };

@@ -35,7 +35,6 @@ struct conn *conn_new(struct shard *s, int fd, const struct conn_handler *h, voi
 void conn_handler_set(struct conn *c, const struct conn_handler *h, void *owner);
 void *conn_owner(const struct conn *c);
 struct shard *conn_shard(const struct conn *c);
-id_t64 conn_id(const struct conn *c); /* for the log */
 
 /* Begins the server's TLS handshake: at once for a TLS port, or after STARTTLS once output is flushed.
  * Must not be called with plain input pending: STARTTLS injection (the owner closes then). Keeps a reference on ctx. */

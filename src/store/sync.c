@@ -106,8 +106,3 @@ int store_sync_query(struct store_sync *s, const struct archive_query *q, struct
 	store_page_seal(out);
 	return rc;
 }
-
-int store_sync_backup(struct store_sync *s, const char *dir)
-{
-	return s->backend->backup(s->reader, dir);
-}

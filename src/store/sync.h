@@ -18,6 +18,5 @@ int store_sync_get(struct store_sync *s, struct str owner, struct str kind, stru
 int store_sync_list(struct store_sync *s, const struct store_range *range, struct store_items *out);
 /* A page of the archive: out->page; free with store_page_free(). Returns 0; -ENOENT; -errno. */
 int store_sync_query(struct store_sync *s, const struct archive_query *q, struct store_page *out);
-int store_sync_backup(struct store_sync *s, const char *dir); /* as store_backup */
 
 #endif

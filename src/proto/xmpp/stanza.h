@@ -93,7 +93,6 @@ enum stanza_error {
 	ERR_COUNT,
 };
 const char *stanza_error_name(enum stanza_error e); /* "bad-request" */
-const char *stanza_error_type(enum stanza_error e); /* the usual type of RFC 6120 §8.3.3: "modify" … */
 /* <error type=…><cond/>[<text>]</error> as a child of el (jabber:client). Returns the error element. text NULL: none. */
 struct xml *stanza_error_add(struct arena *a, struct xml *el, enum stanza_error e, const char *text);
 /* The error reply to st: same kind and id, from and to swapped, the payload's first child kept for IQ (RFC 6120 §8.3.1).

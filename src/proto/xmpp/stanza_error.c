@@ -38,11 +38,6 @@ const char *stanza_error_name(enum stanza_error e)
 	return CONDITIONS[e].name;
 }
 
-const char *stanza_error_type(enum stanza_error e)
-{
-	return CONDITIONS[e].type;
-}
-
 struct xml *stanza_error_add(struct arena *a, struct xml *el, enum stanza_error e, const char *text)
 {
 	struct xml *error = xml_add(a, el, "error", NS_CLIENT), *t;
