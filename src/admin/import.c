@@ -21,7 +21,7 @@
 #include "proto/xml/cutter.h"
 #include "proto/xmpp/ns.h"
 
-enum { LEVEL_DATA, LEVEL_HOST, LEVEL_USER, LEVEL_PART, LEVEL_ITEM, LEVEL_LAST };
+enum { LEVEL_DATA, LEVEL_HOST, LEVEL_USER, LEVEL_PART, LEVEL_ITEM };
 enum { READ_BYTES = 64 << 10, INCLUDES_DEEP = 3, WARNINGS_SHOWN = 200, OPEN_MAX_LEVELS = 2 };
 
 struct importer {

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "core/component.h"
 #include "core/feature.h"
+#include "core/privilege.h"
 #include "proto/xmpp/ns.h"
 
 const struct option component_options[] = {
@@ -299,14 +300,7 @@ int components_place(struct components *cs, const struct hosts *hosts, struct sh
 
 static void component_free(struct component *cp)
 {
-	uint32_t pos = 0;
-	struct str key;
-	void *value;
-
-	while (map_next(&cp->seen, &pos, &key, &value)) {
-		map_del(&cp->seen, key);
-		free(value);
-	}
+	privilege_detached(cp);
 	map_fini(&cp->seen);
 	free(cp);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The list of features, in the order in which a stage asks them. */
+/* The list of features, in the order in which a stage asks them. Where two share a stage, this order matters:
+ *   SEND_BLOCK     blocking, strangers: writing to somebody who is blocked does not make him known
+ *   SEND_STAMP     messaging, pubsub: read positions are taken from what is left when forgeries are out
+ *   DELIVER_BLOCK  blocking, strangers, pubsub: a form that approves a subscription counts only from those who may write
+ * No IQ is listed twice for one target: its route is the same in any order. */
 #include "features/features.h"
 
 extern const struct feature feature_access;

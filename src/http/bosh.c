@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "http/exchange.h"
 
-enum { BODY_MAX = 256 << 10 };
+enum { BODY_MAX = 256 << 10 }; /* bytes of one request: what xmpp/bosh parses at most */
 
 struct request {
 	struct buf body;

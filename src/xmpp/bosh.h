@@ -12,7 +12,6 @@
 #include "loop/shard.h"
 
 enum {
-	BOSH_BODY_MAX = 256 << 10,   /* bytes of one request: xml_parse's own limit */
 	BOSH_WAIT_MAX_S = 60,
 	BOSH_HOLD_MAX = 2,
 	BOSH_POLLING_S = 2,	     /* shortest time between empty requests that nothing else explains */
