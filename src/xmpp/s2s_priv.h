@@ -57,7 +57,8 @@ struct s2s {
 	struct map pairs;      /* "local remote" → struct s2s_pair */
 	struct ids streams;    /* those opened by peers: dialback answers find them */
 	struct ids sms;
-	struct list resumable; /* struct s2s_sm without a stream */
+	struct list resumable; /* struct s2s_sm without a stream, the oldest first */
+	uint32_t resumable_n;
 	struct map inbound;    /* remote domain → struct s2s_count: streams that proved it */
 };
 

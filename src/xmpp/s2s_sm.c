@@ -10,7 +10,7 @@
 #include "proto/xmpp/sm.h"
 #include "xmpp/s2s_priv.h"
 
-enum { RESUMABLE_MAX = 1000 };
+enum { RESUMABLE_MAX = 1000 /* streams of peers that one shard remembers when they broke */ };
 
 static struct s2s_sm *sm_new(struct s2s_stream *st)
 {
@@ -25,12 +25,20 @@ static struct s2s_sm *sm_new(struct s2s_stream *st)
 	return sm;
 }
 
+/* Is resumed, or never will be. */
+static void not_resumable(struct s2s_sm *sm)
+{
+	timer_cancel(&sm->core->shard->loop, &sm->expiry);
+	if (list_linked(&sm->link))
+		s2s_of(sm->core)->resumable_n--;
+	list_del(&sm->link);
+}
+
 void s2s_sm_free(struct s2s_sm *sm)
 {
 	if (!sm)
 		return;
-	timer_cancel(&sm->core->shard->loop, &sm->expiry);
-	list_del(&sm->link);
+	not_resumable(sm);
 	if (sm->stream)
 		sm->stream->sm = NULL;
 	ids_drop(&s2s_of(sm->core)->sms, sm->id);
@@ -53,6 +61,20 @@ static void on_expiry(struct timer *t)
 	s2s_sm_free(container_of(t, struct s2s_sm, expiry));
 }
 
+/* Makes room for one more of this domain: its own oldest goes before anybody else's. */
+static void forget_oldest(struct s2s *s, const char *remote)
+{
+	struct s2s_sm *sm;
+
+	list_each(sm, &s->resumable, link) {
+		if (strcmp(sm->remote, remote) == 0) {
+			s2s_sm_free(sm);
+			return;
+		}
+	}
+	s2s_sm_free(list_first(&s->resumable, struct s2s_sm, link));
+}
+
 void s2s_sm_leave(struct s2s_stream *st, bool resumable)
 {
 	struct s2s_sm *sm = st->sm;
@@ -67,7 +89,10 @@ void s2s_sm_leave(struct s2s_stream *st, bool resumable)
 		s2s_sm_free(st->pair->resume);
 		st->pair->resume = sm; /* the pair asks for it when it is back */
 	} else if (resumable && !st->outgoing && sm->token[0]) {
+		if (s->resumable_n >= RESUMABLE_MAX)
+			forget_oldest(s, sm->remote);
 		list_push(&s->resumable, &sm->link);
+		s->resumable_n++;
 		sm->expiry.on_time = on_expiry;
 		timer_set(&sm->core->shard->loop, &sm->expiry, s2s_int(s, "sm.resume"));
 	} else {
@@ -191,8 +216,7 @@ static void resume(struct s2s_stream *st, struct xml *el)
 		failed(st, "resource-constraint");
 		return;
 	}
-	timer_cancel(&sm->core->shard->loop, &sm->expiry);
-	list_del(&sm->link);
+	not_resumable(sm);
 	sm->stream = st;
 	st->sm = sm;
 	sm->before = st->pair && st->pair->ready == st ? st->pair->unacked.n : 0;
