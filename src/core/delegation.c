@@ -306,7 +306,7 @@ static bool is_about(struct arena *a, const struct xml *child, struct str ns)
 	if (str_is(child->name, "feature"))
 		return is_within(xml_get(child, "var"), ns);
 	if (str_is(child->name, "identity"))
-		return str_is(ns, "http://jabber.org/protocol/pubsub") && str_is(xml_get(child, "category"), "pubsub");
+		return str_is(ns, NS_PUBSUB) && str_is(xml_get(child, "category"), "pubsub");
 	xml_each(field, child)
 		if (str_is(xml_get(field, "var"), "FORM_TYPE"))
 			return is_within(xml_child_text(a, field, "value", NULL), ns);

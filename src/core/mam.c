@@ -13,7 +13,6 @@
 #include "proto/xmpp/rsm.h"
 #include "store/words.h"
 
-#define NS_VALIDATE "http://jabber.org/protocol/xdata-validate"
 
 /* ---- reading the query ---- */
 
@@ -432,7 +431,7 @@ void mam_form(struct iq *iq)
 		field = form_field(a, form, FIELDS[i].type, FIELDS[i].var, NULL, STR_NONE);
 		if (FIELDS[i].read != read_ids)
 			continue;
-		validate = xml_add(a, field, "validate", NS_VALIDATE);
+		validate = xml_add(a, field, "validate", NS_DATA_VALIDATE);
 		xml_set(a, validate, "datatype", STR("xs:string"));
 		xml_add(a, validate, "open", NULL);
 	}

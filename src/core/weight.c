@@ -28,9 +28,9 @@ static const struct {
 } heavy[] = {
 	{ "propose", NS_JINGLE_MESSAGE, WEIGHT_CALL },
 	{ "x", NS_CONFERENCE, WEIGHT_MESSAGE },
-	{ "mentions", "urn:xmpp:mmn:0", WEIGHT_MESSAGE }, /* XEP-0452 */
+	{ "mentions", NS_MENTION_FORWARD, WEIGHT_MESSAGE }, /* XEP-0452 */
 	{ "encrypted", NULL, WEIGHT_MESSAGE }, /* XEP-0384 in all its versions, XEP-0420 */
-	{ "openpgp", "urn:xmpp:openpgp:0", WEIGHT_MESSAGE },
+	{ "openpgp", NS_OPENPGP, WEIGHT_MESSAGE },
 };
 
 static bool is_light(const struct xml *el)

@@ -205,7 +205,7 @@ static void stream_features(struct core *c, struct xml *features, struct arena *
 {
 	if (open_registration(c))
 		xml_add(a, features, "register", NS_REGISTER_FEATURE);
-	xml_add(a, features, "register", "urn:xmpp:invite");
+	xml_add(a, features, "register", NS_INVITE);
 	xml_add(a, features, "register", NS_IBR_TOKEN);
 }
 

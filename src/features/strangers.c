@@ -11,7 +11,6 @@
 #include "core/roster.h"
 #include "proto/xmpp/ns.h"
 
-#define NS_STRANGERS "urn:anser:strangers:0"
 
 enum { MET_MAX = 2000 };
 

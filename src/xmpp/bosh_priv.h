@@ -6,8 +6,6 @@
 #include "xmpp/bosh.h"
 #include "xmpp/stream.h"
 
-#define NS_HTTPBIND "http://jabber.org/protocol/httpbind"
-#define NS_XBOSH "urn:xmpp:xbosh"
 
 enum {
 	BOSH_SID_BYTES = 24, /* random ones */

@@ -4,6 +4,7 @@
 #define FEATURES_MUC_CONFIG_H
 
 #include "proto/xml/xml.h"
+#include "proto/xmpp/ns.h"
 
 enum {
 	MUC_NAME_MAX = 256,
@@ -57,6 +58,5 @@ void room_mentions_write(struct arena *a, struct xml *form, const struct room_co
 /* Adds all fields to a form: with labels and options for people, or only the values. */
 void room_config_write(struct arena *a, struct xml *form, const struct room_config *c, bool for_people);
 
-#define NS_MUC_ROOMCONFIG "http://jabber.org/protocol/muc#roomconfig"
 
 #endif

@@ -73,7 +73,7 @@ static void forward(struct room *r, struct stanza *st, struct jid from, struct j
 /* What a server answers for its user goes to the bare JID, as avatars do. */
 static bool is_for_account(const struct xml *el)
 {
-	return str_is(el->ns, NS_VCARD) || str_is(el->ns, "http://jabber.org/protocol/pubsub");
+	return str_is(el->ns, NS_VCARD) || str_is(el->ns, NS_PUBSUB);
 }
 
 static void request_to_occupant(struct room *r, struct stanza *st, const struct xml *el)

@@ -10,8 +10,6 @@
 #include "proto/xmpp/ns.h"
 #include "proto/xmpp/rsm.h"
 
-#define NS_PARAMS "urn:xmpp:channel-search:0:search-params"
-#define NS_ERROR "urn:xmpp:channel-search:0:error"
 #define KEY_ADDRESS "{urn:xmpp:channel-search:0:order}address"
 #define KEY_USERS "{urn:xmpp:channel-search:0:order}nusers"
 
@@ -53,7 +51,7 @@ static bool wants(const struct listing *w, const struct listed *l)
 static void refuse(struct iq *iq, enum stanza_error e, const char *condition, const char *text, const char *const *vars)
 {
 	struct arena *a = core_arena(iq->core);
-	struct xml *app = xml_new(a, condition, NS_ERROR), *error;
+	struct xml *app = xml_new(a, condition, NS_CHANNEL_SEARCH_ERROR), *error;
 	struct stanza err;
 
 	for (; vars && *vars; vars++)
@@ -70,7 +68,7 @@ static void refuse(struct iq *iq, enum stanza_error e, const char *condition, co
 
 static void too_many(struct iq *iq)
 {
-	struct xml *app = xml_new(core_arena(iq->core), "rate-limit", NS_ERROR);
+	struct xml *app = xml_new(core_arena(iq->core), "rate-limit", NS_CHANNEL_SEARCH_ERROR);
 
 	xml_set(core_arena(iq->core), app, "retry-after", STR("5"));
 	iq_error_app(iq, ERR_RESOURCE_CONSTRAINT, "Too many search at the moment.", app);
@@ -81,7 +79,7 @@ static void too_many(struct iq *iq)
 static void send_form(struct iq *iq)
 {
 	struct arena *a = core_arena(iq->core);
-	struct xml *search = xml_new(a, "search", NS_CHANNEL_SEARCH), *form = form_new(a, search, "form", NS_PARAMS), *f;
+	struct xml *search = xml_new(a, "search", NS_CHANNEL_SEARCH), *form = form_new(a, search, "form", NS_CHANNEL_SEARCH_PARAMS), *f;
 
 	form_field(a, form, "text-single", "q", "Search for", STR_NONE);
 	form_field(a, form, "boolean", "all", "Return all entries", STR("false"));
@@ -266,8 +264,8 @@ void directory_search(struct iq *iq)
 		iq_error(iq, ERR_BAD_REQUEST, NULL);
 	else if (!form)
 		send_form(iq);
-	else if (!form_find(iq->el, "submit", NS_PARAMS))
-		iq_error(iq, ERR_BAD_REQUEST, "This is not a form of " NS_PARAMS ".");
+	else if (!form_find(iq->el, "submit", NS_CHANNEL_SEARCH_PARAMS))
+		iq_error(iq, ERR_BAD_REQUEST, "This is not a form of " NS_CHANNEL_SEARCH_PARAMS ".");
 	else
 		submit(iq, form);
 }

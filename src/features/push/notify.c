@@ -132,7 +132,7 @@ static void publish(struct push_reg *r)
 {
 	struct user *u = r->user;
 	struct arena *a = core_arena(u->core);
-	struct xml *pubsub = xml_new(a, "pubsub", NS_PUBSUB_PLAIN), *pub = xml_add(a, pubsub, "publish", NULL), *form;
+	struct xml *pubsub = xml_new(a, "pubsub", NS_PUBSUB), *pub = xml_add(a, pubsub, "publish", NULL), *form;
 	struct published *p;
 
 	if (r->node[0])
@@ -271,7 +271,7 @@ void push_unseen(struct user *u, struct session *s, struct stanza *st)
 /* §8: the service takes its permission back. */
 static void heed_affiliation(struct user *u, struct stanza *st)
 {
-	struct xml *el = stanza_tree(st, core_arena(u->core)), *pubsub = el ? xml_child(el, "pubsub", NS_PUBSUB_PLAIN) : NULL;
+	struct xml *el = stanza_tree(st, core_arena(u->core)), *pubsub = el ? xml_child(el, "pubsub", NS_PUBSUB) : NULL;
 	struct xml *aff = pubsub ? xml_child(pubsub, "affiliation", NULL) : NULL;
 
 	if (aff && str_is(xml_get(aff, "affiliation"), "none") && str_eq(xml_get(aff, "jid"), u->jid.full) && xml_get(pubsub, "node").p)

@@ -37,7 +37,7 @@ static bool may_notify(struct iq *iq, struct jid to, struct str node)
 
 static void enable(struct iq *iq)
 {
-	struct xml *form = form_find(iq->el, NULL, NS_PUBLISH_OPTIONS);
+	struct xml *form = form_find(iq->el, NULL, NS_PUBSUB_PUBLISH_OPTIONS);
 	struct session *s = iq->session;
 	struct buf text = { 0 };
 	struct store_batch *b;
@@ -118,7 +118,7 @@ static const struct iq_route at_service[] = {
 	{ NS_DISCO_INFO, "query", IQ_ROUTE_GET, TO_SERVER, info },
 	{ NS_DISCO_ITEMS, "query", IQ_ROUTE_GET, TO_SERVER, items },
 	{ NS_PING, "ping", IQ_ROUTE_GET, TO_SERVER, pong },
-	{ NS_PUBSUB_PLAIN, NULL, IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SERVER, refuse },
+	{ NS_PUBSUB, NULL, IQ_ROUTE_GET | IQ_ROUTE_SET, TO_SERVER, refuse },
 	{ 0 },
 };
 

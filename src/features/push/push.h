@@ -8,12 +8,8 @@
 #include "core/weight.h"
 #include "crypto/webpush.h"
 #include "net/fetch.h"
+#include "proto/xmpp/ns.h"
 
-#define NS_PUSH "urn:xmpp:push:0"
-#define NS_PUSH_SUMMARY "urn:xmpp:push:summary"
-#define NS_PUBLISH_OPTIONS "http://jabber.org/protocol/pubsub#publish-options"
-#define NS_PUBSUB_PLAIN "http://jabber.org/protocol/pubsub"
-#define NS_WEBPUSH "urn:anser:webpush:0"
 
 enum {
 	PUSH_PER_USER_MAX = 16,	 /* registrations, and Web Push endpoints: the oldest goes for a new one */
