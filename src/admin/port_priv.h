@@ -29,6 +29,12 @@ struct import {
 
 void import_warn(struct import *im, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+enum { IMPORT_SHARD = SHARDS_MAX - 1 }; /* in the archive ids that an import makes: few machines have so many */
+
+/* port_messages.c: <offline-messages/> and <archive/>. */
+void import_offline(struct import *im, struct xml *el);
+void import_archive(struct import *im, struct xml *el);
+
 /* port_pubsub.c: <pubsub/> of XEP-0227 §4.9. */
 void import_nodes(struct import *im, struct xml *el);
 void import_items(struct import *im, struct xml *el);

@@ -134,7 +134,7 @@ static void put_item(struct import *im, struct str node, const struct xml *item)
 		buf_free(&text);
 		return;
 	}
-	im->last_item = archive_id_next(im->last_item, clock_wall_ms(), SHARDS_MAX - 1);
+	im->last_item = archive_id_next(im->last_item, clock_wall_ms(), IMPORT_SHARD);
 	pubsub_row_put(im->batch, im->owner, key,
 		&(struct pubsub_row){ .seq = im->last_item, .publisher = im->owner, .payload = buf_view(&text) });
 	im->node_bytes += pubsub_row_cost(id.n, text.n);
