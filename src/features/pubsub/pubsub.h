@@ -196,7 +196,7 @@ bool ps_may_find(const struct ps_node *n, struct jid who);
 bool ps_items_ready(struct ps_node *n);
 struct ps_item *ps_item_get(const struct ps_node *n, struct str id);
 struct ps_item *ps_item_last(const struct ps_node *n);
-/* Adds or replaces. Removes what is too much: their ids are added as <retract/> to retracted unless it is NULL. */
+/* Adds, or replaces the one of this id. What is then too much is removed by who publishes (publish.c). */
 struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publisher, struct str payload, struct store_batch *b);
 /* Is there room in the host's quota for this payload under this id? */
 bool ps_item_fits(const struct ps_node *n, struct str id, size_t payload_n);
@@ -205,8 +205,8 @@ void ps_items_clear(struct ps_node *n, struct store_batch *b); /* its items must
 void ps_items_drop(struct ps_node *n); /* from memory */
 /* Items that expired go. b is made when needed. */
 void ps_items_expire(struct ps_node *n);
-/* Payloads of items: done gets one per item in order, valid during the call, p NULL: gone meanwhile. Never within the call unless all
- * are in memory. Returns 0; -ENOBUFS. host is NULL in done when it is gone. */
+/* Payloads of items: done gets one per item in order, valid during the call, p NULL: gone meanwhile, or the store could
+ * not say. Never within the call unless all are in memory or the store takes no question. Returns 0. */
 typedef void ps_payloads_fn(struct core *c, void *arg, const struct str *payloads, size_t n);
 int ps_items_read(struct ps_node *n, struct ps_item *const *v, size_t count, ps_payloads_fn *done, void *arg);
 
