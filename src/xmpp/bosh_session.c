@@ -303,19 +303,10 @@ static void open_stream(struct bosh *b, struct str to, struct str from)
 
 static void element(struct bosh *b, struct str text)
 {
-	struct stream *st = &b->st;
-	struct xml *el;
-	int err;
+	struct xml *el = stream_parse(&b->st, text);
 
-	if (!st->authed && text.n > STANZA_BYTES_MAX_UNAUTH) {
-		stream_xml_error(st, -EMSGSIZE);
-		return;
-	}
-	err = xml_parse(core_arena(st->core), text, &el);
-	if (err)
-		stream_xml_error(st, err);
-	else
-		stream_element(st, el, text.n);
+	if (el)
+		stream_element(&b->st, el, text.n);
 }
 
 static bool link_take(struct stream *st, struct arena *a)

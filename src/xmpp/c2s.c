@@ -45,19 +45,7 @@ static void link_write_two(struct stream *st, struct str head, struct str tail)
 
 static void link_write_open(struct stream *st, struct str id, struct str to)
 {
-	struct buf b = { 0 };
-
-	buf_puts(&b, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "' id='");
-	buf_str(&b, id);
-	buf_puts(&b, "' from='");
-	xml_escape(&b, st->host->domain);
-	if (to.n && to.n <= HEAD_TEXT_MAX) {
-		buf_puts(&b, "' to='");
-		xml_escape(&b, to);
-	}
-	buf_puts(&b, "' version='1.0' xml:lang='en'>");
-	link_write(st, buf_view(&b));
-	buf_free(&b);
+	stream_write_head(st, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM "'", id, to, ">");
 }
 
 static void link_write_close(struct stream *st)

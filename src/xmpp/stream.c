@@ -60,6 +60,36 @@ void stream_fini(struct stream *st)
 	st->node = st->client = st->token = st->from = NULL;
 }
 
+void stream_write_head(struct stream *st, const char *before, struct str id, struct str to, const char *after)
+{
+	struct buf b = { 0 };
+
+	buf_puts(&b, before);
+	buf_puts(&b, " id='");
+	buf_str(&b, id);
+	buf_puts(&b, "' from='");
+	xml_escape(&b, st->host->domain);
+	if (to.n && to.n <= HEAD_TEXT_MAX) {
+		buf_puts(&b, "' to='");
+		xml_escape(&b, to);
+	}
+	buf_puts(&b, "' version='1.0' xml:lang='en'");
+	buf_puts(&b, after);
+	st->link->write(st, buf_view(&b));
+	buf_free(&b);
+}
+
+struct xml *stream_parse(struct stream *st, struct str text)
+{
+	struct xml *el;
+	int err = !st->authed && text.n > STANZA_BYTES_MAX_UNAUTH ? -EMSGSIZE : xml_parse(core_arena(st->core), text, &el);
+
+	if (!err)
+		return el;
+	stream_xml_error(st, err);
+	return NULL;
+}
+
 void stream_write_xml(struct stream *st, const struct xml *el)
 {
 	struct buf b = { 0 };

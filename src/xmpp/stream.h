@@ -97,6 +97,10 @@ void stream_error(struct stream *st, const char *condition, const char *text);
 /* The stream error for what xml_reader said. */
 void stream_xml_error(struct stream *st, int error);
 void stream_write_xml(struct stream *st, const struct xml *el);
+/* For links: writes our head, with id, `from` and `to` between before and after. */
+void stream_write_head(struct stream *st, const char *before, struct str id, struct str to, const char *after);
+/* For links whose transport has whole elements: parses one. NULL: the stream ends with an error. */
+struct xml *stream_parse(struct stream *st, struct str text);
 void stream_features(struct stream *st);
 /* Input waits from stream_wait until stream_woken. The latter returns false when the connection went meanwhile. */
 void stream_wait(struct stream *st);

@@ -73,19 +73,7 @@ static void link_write_two(struct stream *st, struct str head, struct str tail)
 
 static void link_write_open(struct stream *st, struct str id, struct str to)
 {
-	struct buf b = { 0 };
-
-	buf_puts(&b, "<open xmlns='" NS_FRAMING "' id='");
-	buf_str(&b, id);
-	buf_puts(&b, "' from='");
-	xml_escape(&b, st->host->domain);
-	if (to.n && to.n <= HEAD_TEXT_MAX) {
-		buf_puts(&b, "' to='");
-		xml_escape(&b, to);
-	}
-	buf_puts(&b, "' version='1.0' xml:lang='en'/>");
-	link_write(st, buf_view(&b));
-	buf_free(&b);
+	stream_write_head(st, "<open xmlns='" NS_FRAMING "'", id, to, "/>");
 }
 
 static void link_write_close(struct stream *st)
@@ -101,17 +89,11 @@ static void link_restart(struct stream *st)
 static void on_text(struct socket *w, struct str text)
 {
 	struct stream *st = &w->st;
-	struct xml *el;
-	int err;
+	struct xml *el = stream_parse(st, text);
 
-	if (!st->authed && text.n > STANZA_BYTES_MAX_UNAUTH) {
-		stream_xml_error(st, -EMSGSIZE);
+	if (!el)
 		return;
-	}
-	err = xml_parse(core_arena(st->core), text, &el);
-	if (err)
-		stream_xml_error(st, err);
-	else if (xml_is(el, "open", NS_FRAMING))
+	if (xml_is(el, "open", NS_FRAMING))
 		stream_opened(st, el);
 	else if (xml_is(el, "close", NS_FRAMING))
 		stream_closed(st);
