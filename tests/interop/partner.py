@@ -13,11 +13,13 @@ import zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'flow'))
 from kit.client import Client, Failed
 from kit.server import Account
-from lib import MUC, befriend
+from lib import DATA, MUC, MUC_OWNER, befriend
 
 WORLD = json.loads(os.environ['ANSER_TEST'])
 WAIT_SECONDS = float(os.environ.get('INTEROP_WAIT', '15'))
 RECEIPTS = 'urn:xmpp:receipts'
+MARKERS = 'urn:xmpp:chat-markers:0'
+BOOKMARKS = 'urn:xmpp:bookmarks:1'
 AVATAR = 'urn:xmpp:avatar'
 
 
@@ -43,19 +45,28 @@ def make_friends(script):
     me.close()
 
 
+def bookmark_room(script, name):
+    """A room that the partner makes, and that account 0 will enter by itself as anne (XEP-0402)."""
+    enter_room(script, name)
+    script.set('<query xmlns="%s"><x xmlns="%s" type="submit"/></query>' % (MUC_OWNER, DATA), name)
+    me = online(0)
+    publish(me, BOOKMARKS, name, '<conference xmlns="%s" autojoin="true"><nick>anne</nick></conference>' % BOOKMARKS)
+    me.close()
+
+
 def publish_avatar(script):
     """Publishes a picture (XEP-0084) of plain colour. Returns (hash, PNG)."""
     png = picture(64)
     name = hashlib.sha1(png).hexdigest()
-    publish(script, ':data', name, '<data xmlns="%s:data">%s</data>' % (AVATAR, base64.b64encode(png).decode()))
-    publish(script, ':metadata', name, '<metadata xmlns="%s:metadata"><info id="%s" bytes="%d" type="image/png" width="64" height="64"/>'
+    publish(script, AVATAR + ':data', name, '<data xmlns="%s:data">%s</data>' % (AVATAR, base64.b64encode(png).decode()))
+    publish(script, AVATAR + ':metadata', name, '<metadata xmlns="%s:metadata"><info id="%s" bytes="%d" type="image/png" width="64" height="64"/>'
             '</metadata>' % (AVATAR, name, len(png)))
     return name, png
 
 
 def publish(script, node, item, payload):
     script.set('<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="%s"><item id="%s">%s</item></publish></pubsub>'
-               % (AVATAR + node, item, payload))
+               % (node, item, payload))
 
 
 def picture(size):
