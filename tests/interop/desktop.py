@@ -18,7 +18,7 @@ SIZE = '1100x750x24'
 
 
 def enter():
-    """Starts this script again inside its own mount namespace, when it is not there yet."""
+    """Starts this script again inside its own mount namespace, when it is not there yet; not as root, which gajim refuses."""
     if os.environ.get(INSIDE):
         return
     files = pathlib.Path(tempfile.mkdtemp(prefix='desktop-'))
@@ -26,8 +26,12 @@ def enter():
     (files / 'resolv.conf').write_text('nameserver %s\noptions timeout:1 attempts:1\n' % WORLD['host'])  # nobody listens there
     shutil.copy(WORLD['ca'], files / 'ca.pem')
     mounts = ' && '.join('mount --bind %s/%s %s' % (files, name, path) for name, path in MOUNTS.items())
+    namespace, modest = ['--mount'], ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', '--']
+    if os.geteuid() != 0:
+        namespace, modest = ['--map-current-user', '--keep-caps', '--mount'], []
+    files.chmod(0o755)
     try:
-        sys.exit(subprocess.run(['unshare', '--map-root-user', '--mount', 'sh', '-c', mounts + ' && exec "$@"', 'sh', sys.executable, *sys.argv],
+        sys.exit(subprocess.run(['unshare', *namespace, 'sh', '-c', mounts + ' && exec "$@"', 'sh', *modest, sys.executable, *sys.argv],
                                 env=dict(os.environ, **{INSIDE: '1'})).returncode)
     finally:
         shutil.rmtree(files, ignore_errors=True)
