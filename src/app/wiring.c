@@ -175,6 +175,7 @@ static void http_fill(struct app *app, const struct config *c)
 		.addresses = str_of(config_str(c, "web.addresses")),
 		.c2s_tls_port = app->c2s_tls ? listener_port(app->c2s_tls) : 0,
 		.on_bosh_gone = bosh_hung_up,
+		.s2s_tls_port = federation_listener(app, true) ? listener_port(federation_listener(app, true)) : 0,
 		.bosh_origins = str_of(config_str(c, "bosh.origins")),
 		.on_registered = on_registered,
 	};

@@ -19,7 +19,7 @@ enum send_stage {
 enum deliver_stage {
 	DELIVER_BLOCK,	 /* XEP-0191: the recipient blocks the sender */
 	DELIVER_ARCHIVE, /* chooses the archive id, adds the stanza-id */
-	DELIVER_UNREAD,	 /* place for inbox and markers (XEP-0430, 0490) */
+	DELIVER_UNREAD,	 /* place for what counts live; the inbox (XEP-0430) follows from the archive instead */
 	DELIVER_FANOUT,	 /* RFC 6121 §8: which sessions get it; sets t->delivered */
 	DELIVER_CARBONS, /* XEP-0280: the recipient's other sessions */
 	DELIVER_OFFLINE, /* nobody was there: kept for the next sign-in */

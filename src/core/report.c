@@ -28,6 +28,7 @@ struct filing {
 	char *old;		       /* ID of the one that it replaces; NULL: none */
 	uint64_t ids[REPORT_MESSAGES_MAX];
 	uint32_t ids_n;
+	bool in_room; /* the ids are of the archive of the room that the reported one is in */
 };
 
 int report_check(struct arena *a, const struct xml *report, const char **why)
@@ -155,7 +156,7 @@ static void on_messages(struct shard *s, void *arg, int status, const struct arc
 static void on_index(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct filing *f = arg;
-	struct archive_query q = { .owner = f->reporter.full, .end_id = UINT64_MAX, .before_id = UINT64_MAX, .ids = f->ids, .ids_n = f->ids_n,
+	struct archive_query q = { .owner = f->in_room ? jid_bare_str(f->reported) : f->reporter.full, .end_id = UINT64_MAX, .before_id = UINT64_MAX, .ids = f->ids, .ids_n = f->ids_n,
 		.limit = REPORT_MESSAGES_MAX };
 
 	for (size_t i = 0; i < n; i++)
@@ -170,13 +171,19 @@ static void on_index(struct shard *s, void *arg, int status, const struct store_
 		on_messages(s, f, 0, NULL);
 }
 
-/* XEP-0377 §5: the ids that the archive gave. */
+/* XEP-0377 §5: the ids that the archive gave; of an occupant's messages those of the room, when it says that it gave them. */
 static void take_ids(struct filing *f, const struct xml *report)
 {
-	xml_each(el, report)
-		if (xml_is(el, "stanza-id", NS_SID) && f->ids_n < REPORT_MESSAGES_MAX &&
-			!archive_id_parse(xml_get(el, "id"), &f->ids[f->ids_n]))
+	bool occupant = !jid_is_bare(f->reported) && core_service(f->core, jid_domain(f->reported));
+
+	xml_each(el, report) {
+		if (!xml_is(el, "stanza-id", NS_SID) || f->ids_n == REPORT_MESSAGES_MAX)
+			continue;
+		if (occupant && str_eq(xml_get(el, "by"), jid_bare_str(f->reported)))
+			f->in_room = true;
+		if (!archive_id_parse(xml_get(el, "id"), &f->ids[f->ids_n]))
 			f->ids_n++;
+	}
 }
 
 void report_file(struct core *c, struct jid reporter, struct jid reported, const struct xml *report)

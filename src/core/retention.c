@@ -180,15 +180,31 @@ static void next_owner(struct retention *r)
 		done(r, err);
 }
 
+/* Whether any archive has a time of its own. */
+static void on_any(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
+{
+	struct retention *r = arg;
+	const struct config *cfg = core_config(s->core);
+
+	(void)v;
+	if (status || (!n && !config_int(cfg, "archive.keep_days") && !config_int(cfg, "archive.room_keep_days")))
+		done(r, status); /* all is kept for ever */
+	else
+		next_page(r);
+}
+
 bool retention_look(struct core *c)
 {
 	struct retention *r = c->slot[SLOT_RETENTION];
+	int err;
 
 	if (!r || r->busy)
 		return false;
 	r->busy = true;
 	timer_cancel(&c->shard->loop, &r->timer);
-	next_page(r);
+	err = store_get(c->env->store, c->shard, STR(""), STR("keep"), STR_NONE, on_any, r);
+	if (err)
+		done(r, err);
 	return true;
 }
 
@@ -233,4 +249,5 @@ void retention_set(struct store_batch *b, struct str owner, uint32_t days)
 		store_del(b, owner, STR("keep"), STR_NONE);
 	else
 		store_put(b, owner, STR("keep"), STR_NONE, str_of(text));
+	store_put(b, STR(""), STR("keep"), STR_NONE, STR("1"));
 }

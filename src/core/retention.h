@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* How long archives keep messages: options for accounts and for rooms, an override for each. One shard looks at all archives once
  * in an hour and removes what is older, the oldest first, in steps.
- * Store: owner = JID of the account or room, kind "keep", key "", value = days, 0: for ever. */
+ * Store: owner = JID of the account or room, kind "keep", key "", value = days, 0: for ever; the same with owner "": there are such. */
 #ifndef CORE_RETENTION_H
 #define CORE_RETENTION_H
 

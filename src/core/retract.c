@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Retractions in the archives of accounts. The author is who sent the message: in the sender's archive its own rows to the same
- * peer, in the recipient's those that came from the sender's bare JID (of a room's occupant: the same full JID). */
+ * peer, in the recipient's those that came from the sender's bare JID (to or from a room's occupant: the same full JID). */
 #include "core/retract.h"
 
 #include <stdlib.h>
@@ -137,7 +137,7 @@ static bool ask(struct retraction *r)
 {
 	struct transit *t = &r->parcel->t;
 	struct jid peer = r->outgoing ? t->st->to : t->st->from;
-	bool occupant = t->st->flags & SF_MUC_USER;
+	bool occupant = (t->st->flags & SF_MUC_USER) || core_service(t->core, jid_domain(peer));
 	struct archive_query q = { .owner = jid_bare_str(r->outgoing ? t->st->from : t->st->to), .message_id = str_of(r->id),
 		.with = occupant ? peer.full : jid_bare_str(peer), .end_id = UINT64_MAX, .before_id = UINT64_MAX, .backward = true,
 		.limit = RETRACT_LOOK };

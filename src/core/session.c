@@ -154,7 +154,7 @@ void session_send(struct session *s, struct stanza *st, const struct jid *to)
 	if (s->inactive && csi_hold(s, st, &o))
 		return;
 	session_out(s, &o);
-	if (!s->ops || s->inactive)
+	if (!s->ops || s->inactive || (s->sm && st->kind == ST_MESSAGE))
 		unseen(s->user, s, st);
 }
 

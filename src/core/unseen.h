@@ -5,7 +5,7 @@
 
 #include "core/session.h"
 
-/* A stanza for a loaded user. s: the session whose queue has it, of which the link is lost or the client inactive; NULL: it concerns the
+/* A stanza for a loaded user. s: the session whose queue has it, of which the link is lost or the client inactive, or has yet to acknowledge it; NULL: it concerns the
  * clients that have no session now. st is the caller's. */
 void unseen(struct user *u, struct session *s, struct stanza *st);
 /* The same for somebody who need not be loaded nor live in this shard, for what does not pass the recipient's stages: a room's

@@ -141,6 +141,8 @@ enum weight stanza_weight(struct user *u, struct stanza *st, struct str nick)
 		return WEIGHT_WAKE;
 	if (st->kind == ST_PRESENCE)
 		return presence_weight(st);
+	if ((st->type == MSG_CHAT || st->type == MSG_NORMAL) && (st->flags & (SF_BODY | SF_CARBON)) == SF_BODY)
+		return WEIGHT_MESSAGE; /* the usual case costs no look inside */
 	el = stanza_tree(st, core_arena(u->core));
 	w = el ? message_weight(u, st, el, nick) : WEIGHT_WAKE;
 	st->el = kept; /* the caller may give the arena back before the stanza ends */

@@ -14,6 +14,7 @@ extern const struct feature feature_csi;
 extern const struct feature feature_disco;
 extern const struct feature feature_ephemeral;
 extern const struct feature feature_extdisco;
+extern const struct feature feature_federation;
 extern const struct feature feature_inbox;
 extern const struct feature feature_invite;
 extern const struct feature feature_messaging;
@@ -31,6 +32,7 @@ extern const struct feature feature_second_factor;
 extern const struct feature feature_serverinfo;
 extern const struct feature feature_session_legacy;
 extern const struct feature feature_small;
+extern const struct feature feature_strangers;
 extern const struct feature feature_upload;
 
 const struct feature *const features[] = {
@@ -45,6 +47,8 @@ const struct feature *const features[] = {
 	&feature_retention,
 	&feature_inbox,
 	&feature_blocking,
+	&feature_strangers,
+	&feature_federation,
 	&feature_disco,
 	&feature_small,
 	&feature_pubsub,

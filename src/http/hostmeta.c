@@ -64,6 +64,18 @@ static void add_way(const struct exchange *x, json_t *link, int priority, struct
 	json_object_set_new(link, "ips", addresses(x));
 }
 
+/* Direct TLS (XEP-0368); port 0: there is none. */
+static void add_port(const struct exchange *x, json_t *links, const char *rel, int port)
+{
+	json_t *link;
+
+	if (!port)
+		return;
+	link = json_pack("{ss si}", "rel", rel, "port", port);
+	add_way(x, link, PRIORITY_TLS, x->host->domain);
+	json_array_append_new(links, link);
+}
+
 /* The host of "https://host:8443". */
 static struct str web_name(const struct exchange *x)
 {
@@ -89,11 +101,8 @@ void host_meta_json(struct exchange *x)
 	}
 	if (cfg->addresses.n) {
 		json_object_set_new(root, "xmpp", json_pack("{si}", "ttl", TTL_S));
-		if (cfg->c2s_tls_port) {
-			link = json_pack("{ss si}", "rel", "urn:xmpp:alt-connections:tls", "port", cfg->c2s_tls_port);
-			add_way(x, link, PRIORITY_TLS, x->host->domain);
-			json_array_append_new(links, link);
-		}
+		add_port(x, links, "urn:xmpp:alt-connections:tls", cfg->c2s_tls_port);
+		add_port(x, links, "urn:xmpp:alt-connections:s2s-tls", cfg->s2s_tls_port);
 	}
 	json_object_set_new(root, "links", links);
 	exchange_json(x, 200, root);

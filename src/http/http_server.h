@@ -37,7 +37,7 @@ struct http_config {
 	char *(*on_bosh)(struct shard *s, id_t64 exchange, struct str peer, struct str body);
 	void (*on_bosh_gone)(struct shard *s, id_t64 exchange, const char *handle);
 	struct str addresses; /* of this server, for XEP-0487, with spaces between; empty: not told */
-	int c2s_tls_port;     /* 0: none */
+	int c2s_tls_port, s2s_tls_port; /* 0: none */
 	struct str bosh_origins; /* that may use it from a page, with spaces between; "*": any */
 	/* A new account whose inviter (bare JID) is to become a mutual contact; the new account's side is stored already. */
 	void (*on_registered)(struct shard *s, struct str inviter, struct str jid);

@@ -83,7 +83,7 @@ int dns_srv(const struct dns_answer *a, size_t i, struct dns_srv *out)
 		ares_free_string(name);
 		return -EBADMSG;
 	}
-	strcpy(out->host, name);
+	memcpy(out->host, name, strlen(name) + 1);
 	ares_free_string(name);
 	return 0;
 }
@@ -138,7 +138,7 @@ int dns_ascii(const char *domain, char out[DNS_NAME_MAX])
 		free(ascii);
 		return -EINVAL;
 	}
-	strcpy(out, ascii);
+	memcpy(out, ascii, strlen(ascii) + 1);
 	free(ascii);
 	return 0;
 }

@@ -36,9 +36,9 @@ struct transfer {
 struct fetcher {
 	bool allow_private, stop;
 	char *ca_file;
-	CURLM *multi;
+	CURLM *multi; /* NULL: not started */
 	pthread_t thread;
-	pthread_mutex_t lock; /* waiting, queued, stop */
+	pthread_mutex_t lock; /* waiting, queued, stop, starting */
 	struct list waiting;
 	uint32_t queued; /* waiting and active */
 	struct list active; /* of the thread alone */
@@ -330,26 +330,31 @@ static void *run(void *arg)
 
 struct fetcher *fetcher_new(const struct fetch_config *cfg)
 {
-	struct fetcher *f;
+	struct fetcher *f = mem_zalloc(sizeof(*f));
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return NULL;
-	f = mem_zalloc(sizeof(*f));
 	f->allow_private = cfg->allow_private;
 	f->ca_file = mem_strdup(cfg->ca_file ? cfg->ca_file : "");
-	f->multi = curl_multi_init();
-	must(f->multi);
 	list_init(&f->waiting);
 	list_init(&f->active);
 	pthread_mutex_init(&f->lock, NULL);
-	if (pthread_create(&f->thread, NULL, run, f)) {
-		curl_multi_cleanup(f->multi);
-		pthread_mutex_destroy(&f->lock);
-		free(f->ca_file);
-		free(f);
-		return NULL;
-	}
 	return f;
+}
+
+/* With the first request: a server that asks nobody has neither the thread nor what libcurl needs. The lock is held. */
+static bool start(struct fetcher *f)
+{
+	if (f->multi)
+		return true;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return false;
+	f->multi = curl_multi_init();
+	must(f->multi);
+	if (!pthread_create(&f->thread, NULL, run, f))
+		return true;
+	curl_multi_cleanup(f->multi);
+	f->multi = NULL;
+	curl_global_cleanup();
+	return false;
 }
 
 static void cancel_all(struct list *l, struct fetcher *f)
@@ -374,12 +379,14 @@ void fetcher_free(struct fetcher *f)
 	pthread_mutex_lock(&f->lock);
 	f->stop = true;
 	pthread_mutex_unlock(&f->lock);
-	curl_multi_wakeup(f->multi);
-	pthread_join(f->thread, NULL);
-	cancel_all(&f->active, f);
-	cancel_all(&f->waiting, f);
-	curl_multi_cleanup(f->multi);
-	curl_global_cleanup();
+	if (f->multi) {
+		curl_multi_wakeup(f->multi);
+		pthread_join(f->thread, NULL);
+		cancel_all(&f->active, f);
+		cancel_all(&f->waiting, f);
+		curl_multi_cleanup(f->multi);
+		curl_global_cleanup();
+	}
 	pthread_mutex_destroy(&f->lock);
 	free(f->ca_file);
 	free(f);
@@ -405,7 +412,7 @@ int fetch(struct fetcher *f, struct shard *home, const struct fetch_request *r)
 	for (const char *const *h = r->headers; h && *h; h++)
 		t->headers = curl_slist_append(t->headers, *h);
 	pthread_mutex_lock(&f->lock);
-	if (f->stop || f->queued >= FETCH_QUEUE_MAX) {
+	if (f->stop || f->queued >= FETCH_QUEUE_MAX || !start(f)) {
 		pthread_mutex_unlock(&f->lock);
 		transfer_free(t);
 		return -EBUSY;

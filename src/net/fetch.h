@@ -29,7 +29,7 @@ struct fetch_config {
 	const char *ca_file; /* PEM of more authorities; empty: only the system's */
 };
 
-/* Starts the thread. NULL when it cannot. */
+/* The thread begins with the first request. */
 struct fetcher *fetcher_new(const struct fetch_config *cfg);
 /* Ends it: what runs is answered with -ECANCELED. Takes NULL. Before the shards are freed. */
 void fetcher_free(struct fetcher *f);
@@ -52,7 +52,7 @@ struct fetch_request {
 	void *arg;
 };
 
-/* Asks; everything is copied. done runs once, in home. Returns 0; -EINVAL a URL that fetch_origin refuses; -EMSGSIZE; -EBUSY. */
+/* Asks; everything is copied. done runs once, in home. Returns 0; -EINVAL a URL that fetch_origin refuses; -EMSGSIZE; -EBUSY: too many wait, or the thread cannot be made. */
 int fetch(struct fetcher *f, struct shard *home, const struct fetch_request *r);
 /* The origin "https://host[:port]" (RFC 6454 §6.2) of a URL that may be asked for. Returns 0; -EINVAL: not https, with a user, too long;
  * -EPERM: a literal address that is not allowed. */

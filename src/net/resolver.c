@@ -204,7 +204,7 @@ static void keep(struct resolver *r, const char *key, int status, struct blob *m
 		kept_free(r, k);
 	trim(r, now);
 	k = mem_zalloc(sizeof(*k));
-	strcpy(k->key, key);
+	memcpy(k->key, key, strlen(key) + 1);
 	k->status = status;
 	k->message = blob_ref(message);
 	k->until_ms = now + (status ? 1000ull * RESOLVER_NEGATIVE_S : ttl_ms(a));
@@ -419,7 +419,7 @@ static struct resolver_place *add_place(struct lookup *l, const struct target *t
 	if (f->n == RESOLVER_PLACES_MAX)
 		return NULL;
 	p = &f->v[f->n++];
-	strcpy(p->host, t->srv.host);
+	memcpy(p->host, t->srv.host, sizeof(p->host));
 	p->direct_tls = t->direct_tls;
 	return p;
 }

@@ -33,8 +33,9 @@ static const char *const texts[SQL_N] = {
 	[SQL_ITEM_DEL_KIND] = "DELETE FROM item WHERE owner=?1 AND kind=?2",
 	[SQL_ITEM_DEL_PREFIX] = "DELETE FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 AND substr(key,1,length(?3))=?3",
 	[SQL_ITEM_LIST] = "SELECT key,value FROM item WHERE owner=?1 AND kind=?2 AND key>=?3 ORDER BY key",
-	[SQL_ITEM_LIST_ALL] = "SELECT i.key,i.value,n.name FROM item i JOIN name n ON n.id=i.kind"
-			      " WHERE i.owner=?1 AND i.key>=?2 ORDER BY n.name,i.key",
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one statement on two lines. */
+	[SQL_ITEM_LIST_ALL] = "SELECT i.key,i.value,n.name FROM item i JOIN name n ON n.id=i.kind "
+			      "WHERE i.owner=?1 AND i.key>=?2 ORDER BY n.name,i.key",
 	[SQL_ARCHIVE_MERGED] = "SELECT merged FROM archive_state",
 	[SQL_ARCHIVE_SET_MERGED] = "UPDATE archive_state SET merged=?1",
 	[SQL_LOG_ADD] = "INSERT INTO archive_log(seq,owner,id,peer,outgoing,with_jid,with_full,origin,stanza)"

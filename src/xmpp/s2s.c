@@ -210,12 +210,18 @@ void s2s_route(struct core *c, struct transit *t)
 	struct s2s_pair *p;
 	struct outbox_key key = { 0 };
 
-	if (!s || c->closing || !local.n || !core_is_local(c, local)) {
+	if (!s || !local.n || !core_is_local(c, local)) {
 		give_back(t, ERR_REMOTE_SERVER_NOT_FOUND, NULL);
 		return;
 	}
 	if (!s2s_allows(s, remote)) {
 		give_back(t, ERR_NOT_ALLOWED, "This server does not talk to that domain.");
+		return;
+	}
+	if (c->closing) { /* what is worth it is sent after the next start */
+		if (outbox_worthy(t->st))
+			outbox_put(t);
+		transit_finish(t);
 		return;
 	}
 	p = s2s_pair_get(s, local, remote, true);

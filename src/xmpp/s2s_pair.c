@@ -413,6 +413,8 @@ void s2s_pair_flush(struct s2s_pair *p)
 
 	if (!st || st->state != S2S_OPEN || !st->conn)
 		return;
+	if (p->resume && p->unsent.n)
+		forget_resume(p); /* they go another way than the stream that might have been resumed */
 	while (p->unsent.n && conn_out_pending(st->conn) < CONN_OUT_HIGH) {
 		struct s2s_item *i = fifo_take(&p->unsent);
 
@@ -519,7 +521,7 @@ void s2s_pair_ended(struct s2s_pair *p, struct s2s_stream *st, enum s2s_end why,
 
 	if (was_ready) {
 		p->ready = NULL;
-		if (p->resume)
+		if (p->resume && was_out)
 			p->resend_n = p->unacked.n;
 		requeue(p);
 	}

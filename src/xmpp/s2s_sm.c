@@ -256,7 +256,7 @@ static void on_resumed(struct s2s_stream *st, struct xml *el)
 	uint32_t n;
 	uint64_t h;
 
-	if (!sm || st->sm || str_u64(xml_get(el, "h"), UINT32_MAX, &h) || sm_ack(sm->acked, sm->out, (uint32_t)h, &n)) {
+	if (!sm || st->sm || str_u64(xml_get(el, "h"), UINT32_MAX, &h) || sm_ack(sm->acked, sm->out, (uint32_t)h, &n) || n > p->resend_n) {
 		s2s_error(st, "undefined-condition", NULL);
 		return;
 	}

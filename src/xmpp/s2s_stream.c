@@ -306,6 +306,14 @@ static const struct conn_handler handler = { .on_data = on_data, .on_tls = on_tl
 
 /* ---- TLS ---- */
 
+/* As who is connected to: the stream's `to` goes before SNI, which may name the target of an SRV record. */
+static int serve_tls(struct s2s_stream *st, struct tls_ctx *ctx)
+{
+	char name[DNS_NAME_MAX];
+
+	return conn_start_tls(st->conn, dns_ascii(st->local, name) ? ctx : tls_ctx_of_name(ctx, str_of(name)));
+}
+
 void s2s_start_tls(struct s2s_stream *st, struct tls_ctx *ctx)
 {
 	const struct resolver_place *place = st->outgoing ? &st->pair->found->v[st->pair->place] : NULL;
@@ -313,7 +321,7 @@ void s2s_start_tls(struct s2s_stream *st, struct tls_ctx *ctx)
 
 	/* RFC 6120 §5.4.3.3: bytes behind the plain part were not sent by whom we will know then. */
 	if (ctx && !xml_reader_rest_input(st->reader).n)
-		rc = st->outgoing ? tls_peer_connect(st->conn, ctx, st->local, st->remote, place) : conn_start_tls(st->conn, ctx);
+		rc = st->outgoing ? tls_peer_connect(st->conn, ctx, st->local, st->remote, place) : serve_tls(st, ctx);
 	tls_ctx_unref(ctx);
 	st->opened = false;
 	st->state = S2S_OPENING;

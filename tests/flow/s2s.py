@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Worlds of several servers for the dialogues of federation: own DNS, own authority, servers of any domain."""
+import atexit
 import base64
 import os
 import pathlib
@@ -27,6 +28,7 @@ class Authority:
 
     def __init__(self, name='Test Authority'):
         self.dir = tempfile.mkdtemp(prefix='anser-ca-')
+        atexit.register(self.remove)
         self.root, self.root_key = self.dir + '/root.crt', self.dir + '/root.key'
         self._openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', '/CN=' + name,
                       '-keyout', self.root_key, '-out', self.root)
@@ -165,7 +167,7 @@ class Oracle:
     @staticmethod
     def say(kind):
         def reply(el, attrs):
-            return "<db:verify from='%s' to='%s' id='%s' type='%s'/>" % (attrs['to'], attrs['from'], attrs['id'], kind)
+            return "<db:verify from='%s' to='%s' id='%s' type='%s'/>" % (attrs['to'], attrs['from'], attrs.get('id', ''), kind)
         return reply
 
     def _head(self, conn, features):

@@ -359,6 +359,37 @@ def the_service_is_shut_down_after_a_word(stage):
     server.start()
 
 
+@on_server({'hosts': 'b.example'})
+def an_administrator_is_one_of_his_own_domain(stage):
+    def admin_of(name):
+        stage.server.cli('user', 'add', name, '--password-stdin', '--admin', text='secret password\n')
+        node, domain = name.split('@')
+        c = stage.client(Account(node, domain, 'secret password'))
+        c.domain = domain
+        return c.online()
+    a, b = admin_of('anne@localhost'), admin_of('bob@b.example')
+    for c, other in ((a, 'b.example'), (b, 'localhost')):
+        c.refused('set', request(ADMIN + '#get-registered-users-num', 'execute'), 'forbidden', other)
+        c.refused('set', request(ADMIN + '#delete-user', 'complete', begin(c, 'delete-user')[0], form(ADMIN, {'accountjids': 'x@' + other})), 'forbidden', other)
+        refused(c, 'disable-user', 'not-allowed', accountjids='x@' + other)
+    equal(result(b, 'get-registered-users-list', max_items='none')['registereduserjids'], ['bob@b.example'])
+    equal(result(b, 'get-online-users-list')['onlineuserjids'], ['bob@b.example'])
+    check('bob@b.example' not in result(a, 'get-registered-users-list', max_items='none')['registereduserjids'], 'shown to the other domain')
+    refused(b, 'shutdown', 'not-allowed', delay='0')
+    run(b, 'add-user', accountjid='bea@b.example', password='R0m30', password__verify='R0m30')
+    run(b, 'set-motd', motd='of b')
+    run(b, 'announce', announcement='to b')
+    equal(b.expect('<message from="b.example"/>').textof('body'), 'to b')
+    one = stage.online()
+    one.settle()
+    check(not [e for e in one.queue + a.queue if e.name == 'message'], 'notices of another domain')
+    stage.server.restart()
+    c = stage.client(Account('bea', 'b.example', 'R0m30'))
+    c.domain = 'b.example'
+    c.login().present()
+    equal(c.expect('<message from="b.example"/>').textof('body'), 'of b')
+
+
 # ---- the steps of a command
 
 def a_step_out_of_order_is_refused(stage):

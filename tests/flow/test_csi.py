@@ -23,10 +23,11 @@ def quiet(stage, sm=False):
     return a, b
 
 
-def moods(b, n=5):
+def moods(b, a, n=5):
+    """b's presence changes n times; the shard of a has heard of it."""
     for i in range(n):
         b.send(f'<presence><status>{i}</status></presence>')
-    b.ping()
+    b.settle(a.bare)
 
 
 def it_is_announced_after_sign_in_only(stage):
@@ -38,7 +39,7 @@ def it_is_announced_after_sign_in_only(stage):
 
 def of_held_presence_only_the_newest_comes(stage):
     a, b = quiet(stage)
-    moods(b)
+    moods(b, a)
     a.send(ACTIVE)
     a.expect_next(f'<presence from="{b.jid}"><status>4</status></presence>')
     a.expect_nothing('<presence/>')
@@ -47,7 +48,7 @@ def of_held_presence_only_the_newest_comes(stage):
 @on_server({})
 def the_operator_sees_what_was_spared(stage):
     a, b = quiet(stage)
-    moods(b)
+    moods(b, a)
     w = Web(stage.server)
     text = w.request('GET', '/metrics').body.decode()
     w.close()
@@ -58,7 +59,7 @@ def the_operator_sees_what_was_spared(stage):
 def becoming_active_flushes_before_the_next_answer(stage):
     """§5.1: in order."""
     a, b = quiet(stage)
-    moods(b)
+    moods(b, a)
     a.raw(ACTIVE + f'<iq type="get" id="after" to="{a.domain}">{PING}</iq>')
     a.expect_next('<presence><status>4</status></presence>')
     a.expect_next('<iq id="after"/>')
@@ -68,9 +69,9 @@ def becoming_active_flushes_before_the_next_answer(stage):
 def what_matters_brings_along_what_was_held(stage, row):
     a, b = quiet(stage)
     c = stage.online()
-    moods(b)
+    moods(b, a)
     b.send(f'<message to="{a.jid}" type="chat">{COMPOSING}</message>')
-    b.ping()
+    b.settle(a.bare)
     what = {
         'message': f'<message to="{a.jid}" type="chat" id="x"><body>now</body></message>',
         'invitation': f'<message to="{a.jid}" id="x"><x xmlns="jabber:x:conference" jid="r@{stage.muc}"/></message>',
@@ -123,7 +124,7 @@ def presence_moves_behind_what_its_sender_said_meanwhile(stage):
     b.send('<presence><status>old</status></presence>')
     b.send(f'<message to="{a.jid}" type="chat">{COMPOSING}</message>')
     b.send('<presence><status>new</status></presence>')
-    b.ping()
+    b.settle(a.bare)
     a.send(ACTIVE)
     a.expect_next(f'<message from="{b.jid}">{COMPOSING}</message>')
     a.expect_next('<presence><status>new</status></presence>')
@@ -131,10 +132,10 @@ def presence_moves_behind_what_its_sender_said_meanwhile(stage):
 
 def what_the_client_asks_itself_flushes(stage):
     a, b = quiet(stage)
-    moods(b)
+    moods(b, a)
     a.ping()
     a.expect('<presence><status>4</status></presence>')
-    moods(b)
+    moods(b, a)
     a.ping()
     equal(len([e for e in a.queue if e.name == 'presence']), 1, 'held back again')
 
@@ -149,7 +150,7 @@ def copies_of_what_one_sends_elsewhere_wait(stage):
     for i in range(3):
         other.send(f'<message to="{b.jid}" type="chat"><body>sent {i}</body></message>')
     other.ping()
-    moods(other)
+    moods(other, a)
     b.send(f'<message to="{other.jid}" type="chat"><body>answer</body></message>')
     for i in range(3):
         a.expect_next(f'<message><sent xmlns="{CARBONS}"><forwarded xmlns="{FORWARD}"><message><body>sent {i}</body></message>'
@@ -161,7 +162,7 @@ def copies_of_what_one_sends_elsewhere_wait(stage):
 def the_counts_of_stream_management_stay_right(stage):
     """Held stanzas are counted when they leave: the client's h is never too high nor too low."""
     a, b = quiet(stage, sm=True)
-    moods(b)
+    moods(b, a)
     a.send(f'<r xmlns="{SM}"/>')
     a.send(f'<a xmlns="{SM}" h="{a.sm_in}"/>')
     a.ping()
@@ -177,13 +178,13 @@ def the_counts_of_stream_management_stay_right(stage):
 def a_lost_connection_loses_nothing_that_was_held(stage):
     a, b = quiet(stage, sm=True)
     jid = a.jid
-    moods(b)
+    moods(b, a)
     b.send(f'<message to="{jid}" type="chat" id="r1"><received xmlns="urn:xmpp:receipts" id="r"/></message>')
-    b.ping()
+    b.settle(a.bare)
     a.abort()
-    moods(b)
+    moods(b, a)
     b.send(f'<message to="{jid}" type="chat" id="m1"><body>one</body></message>')
-    b.ping()
+    b.settle(a.bare)
     c = stage.client(a.account).authenticate()
     equal(c.resume(a).name, 'resumed')
     c.expect_next('<message id="r1"/>')
@@ -204,7 +205,7 @@ def a_resumed_stream_begins_active(stage):
 def a_receipt_held_when_the_session_ends_is_kept(stage):
     a, b = quiet(stage, sm=True)
     b.send(f'<message to="{a.jid}" type="chat" id="r1"><received xmlns="urn:xmpp:receipts" id="r"/></message>')
-    b.ping()
+    b.settle(a.bare)
     a.close()
     c = stage.client(a.account).login()
     c.send('<presence/>')
@@ -237,7 +238,7 @@ def bind2_begins_inactive(stage):
     c.send('<presence/>')
     c.ping()
     c.drain()
-    moods(b)
+    moods(b, a)
     c.send(ACTIVE)
     c.expect_next(f'<presence from="{b.jid}"><status>4</status></presence>')
 
@@ -248,7 +249,7 @@ def bind2_begins_active_otherwise(stage):
     c.sasl2(inline=f'<bind xmlns="{BIND2}">{ACTIVE}</bind>')
     c.send('<presence/>')
     c.drain()
-    moods(b, 2)
+    moods(b, c, 2)
     c.expect('<presence><status>0</status></presence>')
     c.expect('<presence><status>1</status></presence>')
 
@@ -273,8 +274,8 @@ def a_room_that_may_wait_until_it_names_me(stage):
     for i in range(3):
         b.send(f'<message to="{room}" type="groupchat" id="x{i}"><body>hello all</body></message>')
         b.expect(f'<message id="x{i}"/>')
-    b.ping()
-    moods(b, 1)
+    b.settle(a.bare)
+    moods(b, a, 1)
     b.send(f'<message to="{room}" type="groupchat" id="y"><body>anne: look</body></message>')
     for i in range(3):
         a.expect_next(f'<message id="x{i}"/>')

@@ -120,6 +120,19 @@ def a_room_has_occupants_of_other_domains(stage):
         c.expect('<message from="%s/bert" type="groupchat" id="g1"><body>from afar</body></message>' % room)
     a.send('<message to="%s" type="groupchat" id="g2"><body>from here</body></message>' % room)
     b.expect('<message from="%s/anne" id="g2"><body>from here</body></message>' % room)
+
+
+def occupants_whose_server_is_gone_leave_the_room(stage):
+    world = World(stage)
+    one, two = world.two({'s2s.connect_timeout': '2s'})
+    a, b = stage.online(server=one), stage.online(server=two)
+    room = 'talk@conference.one.test'
+    a.send('<presence to="%s/anne"><x xmlns="%s"/></presence>' % (room, MUC))
+    a.expect('<presence from="%s/anne"/>' % room)
+    a.set('<query xmlns="%s"><x xmlns="%s" type="submit"/></query>' % (MUC_OWNER, DATA), room)
+    b.send('<presence to="%s/bert"><x xmlns="%s"/></presence>' % (room, MUC))
+    a.expect('<presence from="%s/bert"/>' % room)
     two.kill()
-    stage.clients.remove(b)
-    stage.cleanups.remove(two.stop)
+    a.send('<message to="%s" type="groupchat" id="g"><body>anybody?</body></message>' % room)
+    a.expect('<presence from="%s/bert" type="unavailable"/>' % room, timeout=15)
+    two.start()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Other servers that lie, forge, flood and sleep (RFC 6120 §4.9, §13; XEP-0220 §4; XEP-0178)."""
+import re
 import time
 
 from lib import *
@@ -278,3 +279,22 @@ def dns_that_leads_nowhere_gives_an_error_and_harms_nobody(stage, row):
     chat(a, b)
     got = a.expect('<message type="error" id="m"/>', timeout=25)
     check(got.error in ('remote-server-not-found', 'remote-server-timeout'), got)
+
+
+def a_flood_of_stanzas_is_read_slowly_and_not_lost(stage):
+    world, one, oracle = hostile_world(stage, {'limits.enabled': 'true', 's2s.rate': '20'})
+    a = stage.online(server=one)
+    p = Other(stage, one).secure()
+    p.result()
+    p.answer(type='valid')
+    p.raw(''.join('<message from="e@evil.test" to="%s" type="chat" id="f%d"><body>%d</body></message>' % (a.bare, i, i) for i in range(90)))
+    for i in range(90):
+        a.expect('<message id="f%d"/>' % i, timeout=20)
+    check(int(re.search(r'anser_rate_limited_total (\d+)', metrics(one)).group(1)) > 0, 'nothing was held')
+
+
+def metrics(server):
+    import ssl
+    import urllib.request
+    with urllib.request.urlopen('https://%s:%d/metrics' % (server.host, server.ports['https']), context=ssl._create_unverified_context()) as r:
+        return r.read().decode()

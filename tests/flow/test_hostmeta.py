@@ -46,6 +46,13 @@ def with_addresses_everything_is_told(stage):
     check('xmpp' not in fetch(stage, 'GET', '/.well-known/host-meta').body.decode().split('XRD', 1)[1].split('Link')[0], 'XRD changed')
 
 
+def other_servers_are_told_their_port_too(stage):
+    port = free_ports(1)[0]
+    stage.server = stage.own_server({'web.addresses': '192.0.2.7', 'listen.s2s_tls': '127.0.0.1:%d' % port})
+    l = links(fetch(stage, 'GET', '/.well-known/host-meta.json'))[REL + 's2s-tls']
+    equal((l['port'], l['ips'], l['sni']), (port, ['192.0.2.7'], 'localhost'))
+
+
 @on_server({'bosh.enabled': 'false'})
 def without_bosh_it_is_not_named(stage):
     equal(set(links(fetch(stage, 'GET', '/.well-known/host-meta.json'))), {REL + 'websocket'})

@@ -57,6 +57,7 @@ ROSTER_WANTED = {'romeo@localhost': ('both', 'Romeo & so on', ['Friends', 'Lover
 
 def accounts_come_from_prosody(stage):
     stage.server = stage.own_server()
+    stranger = stage.online()
     dry = imported(stage, PORT / 'prosody', '--dry-run')
     check('would import 2 accounts' in dry.stdout, dry.stdout + dry.stderr)
     equal(stage.client(Account('juliet', 'localhost', PASSWORD)).connect().sasl('SCRAM-SHA-1').name, 'failure', 'after a dry run:')
@@ -70,13 +71,13 @@ def accounts_come_from_prosody(stage):
     got = c.get('<query xmlns="jabber:iq:private"><exodus xmlns="exodus:prefs"/></query>')
     equal(got.textof('query/exodus/defaultnick'), 'Jule')
     equal(items_of(c, 'http://jabber.org/protocol/nick')['current'].text, 'Jule')
-    stranger = stage.online()
     equal(items_of(stranger, 'urn:xmpp:vcard4', 'juliet@localhost')['current'].textof('fn/text'), 'Juliet Capulet', 'its access model is open:')
     stranger.refused('get', f'<pubsub xmlns="{PUBSUB}"><items node="http://jabber.org/protocol/nick"/></pubsub>', 'not-authorized', 'juliet@localhost')
     again = imported(stage, PORT / 'prosody')
     check('2 existed already' in again.stdout and 'exists already' in again.stderr, again.stdout + again.stderr)
     equal(len(archive_of(c)), 4)
     juliet_of(stage, 'PLAIN')
+    juliet_of(stage, 'SCRAM-SHA-1')
 
 
 def accounts_come_from_ejabberd(stage):
@@ -160,6 +161,24 @@ def an_export_comes_back_equal(stage):
         affiliations = c.get(f'<pubsub xmlns="{PUBSUB}#owner"><affiliations node="urn:xmpp:bookmarks:1"/></pubsub>')
         check(b.bare in str(affiliations), affiliations)
         check('roster' in str(c.get('<prefs xmlns="urn:xmpp:mam:2"/>')), 'archiving preferences are lost')
+
+
+def all_domains_are_exported_and_imported(stage):
+    d = scratch(stage)
+    stage.server = stage.own_server({'hosts': 'b.example'})
+    for name in ('anne@localhost', 'bob@b.example'):
+        stage.server.cli('user', 'add', name, '--password-stdin', text=PASSWORD + '\n')
+    stage.server.cli('export', str(d / 'all.xml'))
+    stage.server.cli('export', str(d / 'bob.xml'), 'bob@b.example')
+    text = (d / 'all.xml').read_text()
+    check(re.search("<host jid='localhost'>.*name='anne'.*</host>\n<host jid='b.example'>.*name='bob'.*</host>", text, re.S), text[:500])
+    check("name='anne'" not in (d / 'bob.xml').read_text() and "name='bob'" in (d / 'bob.xml').read_text(), 'not the one that was named')
+    stage.server = stage.own_server({'hosts': 'b.example'})
+    done = imported(stage, d / 'bob.xml')
+    check('imported 1 accounts' in done.stdout, done.stdout + done.stderr)
+    c = stage.client(Account('bob', 'b.example', PASSWORD))
+    c.domain = 'b.example'
+    c.online()
 
 
 def a_directory_at_rest_is_exported_and_imported(stage):

@@ -3,6 +3,7 @@
 from lib import *
 from components import Component, house
 from rooms import *
+from s2s import World
 
 PUSH = 'urn:xmpp:push:0'
 PUBSUB = 'http://jabber.org/protocol/pubsub'
@@ -227,6 +228,23 @@ def an_inactive_client_that_does_not_acknowledge_is_told(stage):
     notified(service)
 
 
+@on_server({'push.wait': '1s'})
+def a_dead_link_is_told(stage):
+    """The server does not know yet that the client has gone; one that acknowledges is left alone."""
+    a, b, service = stage.online(), stage.online(), stage.online()
+    a.enable_sm()
+    c = stage.again(a)
+    c.enable_sm()
+    enable(a, service, 'dead')
+    enable(c, service, 'alive')
+    chat(b, a.bare)
+    c.expect('<message/>')
+    c.send(f'<a xmlns="{SM}" h="{c.sm_in}"/>')
+    c.ping()
+    notified(service, 'dead')
+    service.expect_nothing('<iq type="set"/>', after=(c,))
+
+
 def the_count_begins_anew_when_the_client_was_here(stage):
     a, b, service = away(stage, sm=True)
     chat(b, a.jid, 'one')
@@ -414,3 +432,29 @@ def blocked_people_do_not_ring(stage):
     chat(b, a.bare)
     b.settle(a.bare)
     service.expect_nothing('<iq type="set"/>', after=(b,))
+
+
+def an_app_server_on_another_domain(stage):
+    """The usual place of an app server: behind server-to-server."""
+    world = World(stage)
+    port = free_ports(1)[0]
+    one = world.server('one.test')
+    two = world.server('two.test', {'listen.component': '127.0.0.1:%d' % port, 'components.secrets': 'app.two.test a-long-secret'})
+    world.dns.domain('app.two.test', two.s2s)
+    two.ports['component'] = port
+    stage.server = two
+    app = Component(stage, name='app.two.test').up()
+    a, b, far = stage.online(server=one), stage.online(server=one), stage.online(server=two)
+    a.set(f'<enable xmlns="{PUSH}" jid="app.two.test" node="n1"/>')
+    a.close()
+    for sender in (b, far):
+        chat(sender, a.bare)
+        iq = app.expect(f'<iq type="set" from="one.test" to="app.two.test"><pubsub xmlns="{PUBSUB}"><publish node="n1"/></pubsub></iq>')
+        app.send(f'<iq type="result" id="{iq["id"]}" from="app.two.test" to="one.test"/>')
+    app.drop()
+    chat(b, a.bare, 'safe')
+    b.settle(a.bare)
+    c = stage.client(a.account, server=one).login()
+    c.send('<presence/>')
+    for body in ('hello', 'hello', 'safe'):
+        c.expect(f'<message><body>{body}</body></message>')

@@ -3,6 +3,7 @@
 import json
 
 from lib import *
+from rooms import create, join
 from test_admin import COMMANDS, administrator, request, start
 
 REPORTING = 'urn:xmpp:reporting:1'
@@ -61,6 +62,21 @@ def a_report_reaches_the_queue_with_its_messages(stage):
     equal((got['jid'], got['reason'], got['text']), (b.bare, SPAM, 'Never & ever'))
     equal([m['body'] for m in got['messages']], ['buy this', 'buy that'], "the reported one's own messages:")
     check(b.bare in str(a.get(f'<blocklist xmlns="{BLOCKING}"/>')), 'not blocked')
+
+
+def an_occupant_is_reported_with_what_the_room_keeps(stage):
+    a, room = create(stage)
+    b, c = stage.online(), stage.online()
+    for who, nick in ((b, 'spammer'), (c, 'guest')):
+        join(who, room, nick)
+    ids = {}
+    for who, body in ((b, 'buy this'), (c, 'hello')):
+        who.send(f'<message to="{room}" type="groupchat"><body>{body}</body></message>')
+        ids[body] = next(s['id'] for s in a.expect(f'<message type="groupchat"><body>{body}</body></message>').all('stanza-id', SID) if s['by'] == room)
+    named = ''.join(f'<stanza-id xmlns="{SID}" by="{room}" id="{i}"/>' for i in ids.values())
+    a.set(block(room + '/spammer', report(named)))
+    got = settled(stage, a, 1)[0]
+    equal((got['jid'], [(m['from'], m['body']) for m in got['messages']]), (room + '/spammer', [(room + '/spammer', 'buy this')]))
 
 
 def a_later_report_takes_the_place_of_the_first(stage):

@@ -2,6 +2,7 @@
 """XEP-0424 0.4 retraction in accounts' archives: tombstones, who may, offline copies."""
 from rooms import *
 from test_archive import bodies, query
+from test_ephemeral import until
 
 RETRACT = 'urn:xmpp:message-retract:1'
 
@@ -216,3 +217,22 @@ def a_tombstone_survives_a_kill(stage):
     stage.server.start()
     b2 = stage.again(b)
     equal(rows(b2), [('m1', 'gone by r1'), ('r1', 'retracted')])
+
+
+def a_private_message_in_a_room_is_retracted(stage):
+    a, room = create(stage)
+    b, c = stage.online(), stage.online()
+    enter(b, room, 'bob')
+    enter(c, room, 'carl')
+    for s in (a, b, c):
+        s.enable_sm()
+    say(b, room + '/owner', 'pm1')
+    say(c, room + '/owner', 'pm1')
+    a.expect(f'<message id="pm1" from="{room}/carl"/>')
+    retract(b, room + '/owner', 'pm1', 'r1')
+    a.expect('<message id="r1"/>')
+    equal(sorted(r[1] for r in rows(a)), ['gone by r1', 'pm1', 'retracted'])  # carl's stays
+    b.ping()
+    b.request_ack()
+    equal([r[1] for r in rows(c)], ['pm1'])
+    until(lambda: [r[1] for r in rows(b)], ['gone by r1', 'retracted'])

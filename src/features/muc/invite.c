@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "core/ephemeral.h"
+#include "core/retract.h"
 #include "features/muc/muc.h"
 #include "proto/xmpp/form.h"
 #include "proto/xmpp/ns.h"
@@ -21,6 +22,7 @@ void transit_replace(struct transit *t, struct stanza *st)
 			.with = jid_bare_str(t->st->to), .with_full = jid_is_bare(t->st->to) ? STR_NONE : t->st->to.full,
 			.origin = t->st->origin_id, .outgoing = 1, .stanza = packed });
 		ephemeral_note(t->core, next.batch, jid_bare_str(t->st->from), t->sent_id, t->st);
+		retract_begin(&(struct transit){ .core = t->core, .st = t->st, .sent_id = t->sent_id });
 		blob_unref(packed);
 	}
 	t->batch = NULL;

@@ -36,7 +36,7 @@ struct ps_sub *ps_sub_of(const struct ps_node *n, struct jid who)
 
 static bool in_group(const struct contact *c, const char *groups)
 {
-	for (uint8_t i = 0; i < c->groups_n; i++)
+	for (uint8_t i = 0; c && i < c->groups_n; i++)
 		if (ps_lines_have(groups, str_of(c->groups[i])))
 			return true;
 	return false;

@@ -55,8 +55,7 @@ static void decide(struct ps_host *h, struct stanza *st)
 	ps_event_subscription(n, to.full, allow ? SUB_SUBSCRIBED : SUB_NONE);
 	if (allow && n->cfg.send_last != LAST_NEVER)
 		ps_event_last(n, to, UINT64_MAX);
-	if (store_commit(h->core->env->store, h->core->shard, b, NULL, NULL))
-		ps_host_reset(h);
+	ps_commit(h, b);
 }
 
 static bool run(struct ps_host *h, struct ps_job *j)

@@ -224,15 +224,18 @@ static void on_private(struct shard *s, void *arg, int status, const struct stor
 	free(ref);
 	if (!h)
 		return;
-	h->imported = true;
 	h->importing = false;
-	if (!status && n && !old_node(h) && !xml_parse(&s->arena, arena_str(&s->arena, v->value), &el)) {
+	if (status) {
+		ps_host_fail(h);
+		return;
+	}
+	h->imported = true;
+	if (n && !old_node(h) && !xml_parse(&s->arena, arena_str(&s->arena, v->value), &el)) {
 		b = store_batch_new();
 		bookmarks_replaced(h, el, b);
 		write_old(h, el, b);
 		store_del(b, h->jid.full, STR("private"), str_of(PRIVATE_KEY));
-		if (store_commit(s->core->env->store, s, b, NULL, NULL))
-			ps_host_reset(h);
+		ps_commit(h, b);
 	}
 	ps_host_pump(h);
 }
@@ -250,7 +253,7 @@ static bool imported(struct ps_host *h)
 	if (store_get(h->core->env->store, h->core->shard, h->jid.full, STR("private"), str_of(PRIVATE_KEY), on_private, ref)) {
 		free(ref);
 		h->importing = false;
-		h->imported = true;
+		ps_host_retry(h);
 	}
 	return h->imported;
 }

@@ -110,16 +110,23 @@ static void nodes_drop(struct ps_host *h)
 	h->bytes = 0;
 }
 
-void ps_host_free(struct ps_host *h)
+void ps_host_fail(struct ps_host *h)
 {
-	struct ps_job *j;
+	while (!list_empty(&h->jobs)) {
+		struct ps_job *j = list_first(&h->jobs, struct ps_job, link);
 
-	if (!h)
-		return;
-	list_each(j, &h->jobs, link) {
 		list_del(&j->link);
+		h->jobs_n--;
 		j->free(j);
 	}
+}
+
+void ps_host_free(struct ps_host *h)
+{
+	if (!h)
+		return;
+	timer_cancel(&h->core->shard->loop, &h->retry);
+	ps_host_fail(h);
 	nodes_drop(h);
 	hello_remotes_free(h);
 	free((void *)h->jid.full.p);
@@ -152,6 +159,17 @@ void ps_host_pump(struct ps_host *h)
 		j->free(j);
 	}
 	h->running = false;
+}
+
+static void on_retry(struct timer *t)
+{
+	ps_host_pump(container_of(t, struct ps_host, retry));
+}
+
+void ps_host_retry(struct ps_host *h)
+{
+	h->retry.on_time = on_retry;
+	timer_set(&h->core->shard->loop, &h->retry, PS_RETRY_MS);
 }
 
 int ps_host_do(struct ps_host *h, struct ps_job *j)
@@ -388,17 +406,11 @@ static void on_rows(struct shard *s, void *arg, int status, const struct store_i
 	free(ref);
 	if (!h)
 		return;
-	if (status) { /* those who wait are told when they find it as it was */
+	if (status) {
 		log_error("pubsub.load", "host=%.*s error=%d next=\"it is read again when it is needed\"", STR_ARG(h->jid.full), -status);
 		nodes_drop(h);
 		h->state = HOST_NEW;
-		while (!list_empty(&h->jobs)) {
-			struct ps_job *j = list_first(&h->jobs, struct ps_job, link);
-
-			list_del(&j->link);
-			h->jobs_n--;
-			j->free(j);
-		}
+		ps_host_fail(h);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -419,6 +431,7 @@ static void load_page(struct ps_host *h, struct str after)
 	if (store_list(h->core->env->store, h->core->shard, &range, on_rows, ref)) {
 		free(ref);
 		h->state = HOST_NEW;
+		ps_host_retry(h);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The items of a node, in order of publication (XEP-0060 §12.1): names in memory, payloads in the store. Owner: the host's JID.
  *   kind "pubsub-item"  key node LF id  8 bytes seq (big endian), 4 bytes size, 2 bytes length of the publisher, publisher, payload
- *   kind "pubsub"       key LF          bytes of all items of the host (PS_ITEM_COST)
+ *   kind "pubsub"       key ""          bytes of all items of the host (PS_ITEM_COST)
  *   kind "pubsub-data"  key node LF id  the payload, when it is larger than PS_INLINE_MAX */
 #include <errno.h>
 #include <stdlib.h>
@@ -161,7 +161,7 @@ static void count(struct ps_node *n, uint64_t more, uint64_t less, struct store_
 
 	h->bytes += more;
 	h->bytes -= less < h->bytes ? less : h->bytes;
-	store_put(b, h->jid.full, STR("pubsub"), STR("\n"),
+	store_put(b, h->jid.full, STR("pubsub"), STR_NONE,
 		arena_printf(core_arena(h->core), "%llu", (unsigned long long)h->bytes));
 }
 
@@ -219,16 +219,17 @@ static void on_rows(struct shard *s, void *arg, int status, const struct store_i
 
 	if (n && n->loading) {
 		n->loading = false;
-		if (status)
-			log_error("pubsub.items", "host=%.*s error=%d next=\"taken as empty until the account is loaded again\"",
-				STR_ARG(h->jid.full), -status);
 		for (size_t i = 0; i < n_rows; i++)
 			load_row(n, &v[i]);
 		uncache_old(n);
-		n->loaded = true;
+		n->loaded = !status;
 	}
-	if (h)
+	if (h && status) {
+		log_error("pubsub.items", "host=%.*s error=%d next=\"they are read again when they are needed\"", STR_ARG(h->jid.full), -status);
+		ps_host_fail(h);
+	} else if (h) {
 		ps_host_pump(h);
+	}
 	free(ref);
 }
 
@@ -246,7 +247,7 @@ bool ps_items_ready(struct ps_node *n)
 	if (store_list(h->core->env->store, h->core->shard, &range, on_rows, ref)) {
 		free(ref);
 		n->loading = false;
-		n->loaded = true; /* the store is overloaded: what is written next will say so */
+		ps_host_retry(h);
 	}
 	return n->loaded;
 }
@@ -297,14 +298,6 @@ struct ps_item *ps_item_put(struct ps_node *n, struct str id, struct str publish
 	return it;
 }
 
-static void on_expired(struct shard *s, void *arg, int status)
-{
-	(void)s;
-	(void)arg;
-	if (status)
-		log_error("pubsub.expire", "error=%d next=\"they go when the node is read again\"", -status);
-}
-
 void ps_items_expire(struct ps_node *n)
 {
 	uint64_t now = clock_wall_ms();
@@ -317,7 +310,7 @@ void ps_items_expire(struct ps_node *n)
 		ps_item_remove(n, n->items[0], b);
 	}
 	if (b)
-		store_commit(n->host->core->env->store, n->host->core->shard, b, on_expired, NULL);
+		store_commit(n->host->core->env->store, n->host->core->shard, b, NULL, NULL); /* what stays expires when it is read again */
 }
 
 /* ---- reading payloads ---- */

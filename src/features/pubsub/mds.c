@@ -3,7 +3,6 @@
  * devices. The plain way, by publishing, needs nothing of its own. */
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "core/inbox.h"
 #include "features/pubsub/pubsub.h"
@@ -13,14 +12,6 @@ struct displayed {
 	struct str id, payload; /* both in bytes */
 	char bytes[];
 };
-
-static void on_stored(struct shard *s, void *arg, int status)
-{
-	(void)s;
-	(void)arg;
-	if (status)
-		log_error("pubsub.displayed", "error=%d next=\"the next one takes its place\"", -status);
-}
 
 static bool run(struct ps_host *h, struct ps_job *j)
 {
@@ -39,8 +30,7 @@ static bool run(struct ps_host *h, struct ps_job *j)
 	n = ps_node_own(h, NS_MDS, b);
 	if (n->cfg.persist)
 		ps_publish_own(n, d->id, d->payload, b);
-	if (store_commit(h->core->env->store, h->core->shard, b, on_stored, NULL))
-		ps_host_reset(h);
+	ps_commit(h, b);
 	return true;
 }
 

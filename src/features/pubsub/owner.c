@@ -29,8 +29,7 @@ static void answer(struct ps_req *r, struct failed *f, struct store_batch *b)
 		ps_answer(r->h, r->iq, b, NULL);
 		return;
 	}
-	if (store_commit(r->h->core->env->store, r->h->core->shard, b, NULL, NULL))
-		ps_host_reset(r->h);
+	ps_commit(r->h, b);
 	stanza_new(r->a, ST_IQ, IQ_ERROR, &err);
 	err.from = r->iq->st->to;
 	err.to = r->iq->st->from;

@@ -118,8 +118,8 @@ static bool check_run(struct ps_host *h, struct ps_job *j)
 		return false;
 	while (map_next(&h->nodes, &pos, &key, &value))
 		cancel(value, str_of(c->bare), &b);
-	if (b && store_commit(h->core->env->store, h->core->shard, b, NULL, NULL))
-		ps_host_reset(h);
+	if (b)
+		ps_commit(h, b);
 	return true;
 }
 
@@ -174,7 +174,7 @@ static bool purge_run(struct ps_host *h, struct ps_job *j)
 			ps_event_simple(n, "purge", NULL);
 	}
 	if (b)
-		store_commit(h->core->env->store, h->core->shard, b, NULL, NULL);
+		ps_commit(h, b);
 	return true;
 }
 

@@ -84,7 +84,7 @@ static enum verdict approve(struct transit *t)
 	if ((st->flags & SF_BODY) || !(st->flags & SF_PAYLOAD) || !jid_is_bare(st->to))
 		return PASS;
 	tail = blob_view(stanza_tail(st));
-	if (!memmem(tail.p, tail.n, NS_PUBSUB_SUBSCRIBE_AUTH, strlen(NS_PUBSUB_SUBSCRIBE_AUTH)))
+	if (!tail.n || !memmem(tail.p, tail.n, NS_PUBSUB_SUBSCRIBE_AUTH, strlen(NS_PUBSUB_SUBSCRIBE_AUTH)))
 		return PASS;
 	return ps_message(ps_host_of(t->user), st) ? STOP : PASS;
 }

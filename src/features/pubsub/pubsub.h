@@ -24,6 +24,7 @@ enum {
 	PS_IDS_MAX = 500,	       /* items in one request */
 	PS_ANSWER_BYTES = 2 << 20,     /* of payloads in one answer; the rest is for the next page */
 	PS_ANSWER_BYTES_AWAY = 128 << 10,
+	PS_RETRY_MS = 500,
 	PS_JOBS_MAX = 1000,	       /* requests that wait for one host */
 	PS_ITEM_COST = 128,	       /* bytes that an item counts beside its id and payload */
 	PS_INLINE_MAX = 1024,	       /* payloads up to this are stored in the item's row */
@@ -96,6 +97,7 @@ struct ps_host {
 	struct list jobs;
 	uint32_t jobs_n;
 	bool running;
+	struct timer retry; /* the store took no question: the jobs are run again */
 	bool imported, importing; /* bookmarks of private storage */
 	struct map remote; /* full JID of a session elsewhere → what it wants: hello.c */
 	char avatar[41]; /* SHA-1 of the account's avatar in hex, known with the account; empty: none */
@@ -124,6 +126,10 @@ void ps_services_free(struct core *c);
 int ps_host_do(struct ps_host *h, struct ps_job *j);
 /* Goes on with what waits. */
 void ps_host_pump(struct ps_host *h);
+/* The store did not take a question: what waits is run again soon. */
+void ps_host_retry(struct ps_host *h);
+/* The store could not answer: what waits is told so. Not within a job. */
+void ps_host_fail(struct ps_host *h);
 /* Is the host in memory? False: it is being loaded now. */
 bool ps_host_ready(struct ps_host *h);
 /* Forgets what memory says of the host, because a write failed. */
@@ -164,6 +170,8 @@ void ps_error(struct ps_req *r, enum stanza_error e, const char *cond);
 void ps_unsupported(struct ps_req *r, const char *feature);
 /* Commits b; the result with child (adopted, NULL: empty) goes out when it is durable, else an error. b NULL: at once. */
 void ps_answer(struct ps_host *h, struct iq *iq, struct store_batch *b, struct xml *child);
+/* Commits b without anybody to answer; the host forgets what memory says when it fails. */
+void ps_commit(struct ps_host *h, struct store_batch *b);
 /* <pubsub xmlns='http://jabber.org/protocol/pubsub…'/> with the verb inside, node set. */
 struct xml *ps_reply(struct ps_req *r, const char *name, struct xml **out_verb);
 bool ps_text_ok(struct str s, size_t max); /* may it name a node or item: printable, and not too long */

@@ -145,6 +145,30 @@ void ps_answer(struct ps_host *h, struct iq *iq, struct store_batch *b, struct x
 	}
 }
 
+static void on_committed(struct shard *s, void *arg, int status)
+{
+	struct ps_ref *ref = arg;
+	struct ps_host *h = status ? ps_ref_host(s->core, ref) : NULL;
+
+	if (status)
+		log_error("pubsub.not_stored", "error=%d next=\"what is on disk holds\"", -status);
+	if (h) {
+		ps_host_reset(h);
+		ps_host_pump(h);
+	}
+	free(ref);
+}
+
+void ps_commit(struct ps_host *h, struct store_batch *b)
+{
+	struct ps_ref *ref = ps_ref_new(h, STR_NONE, NULL);
+
+	if (!store_commit(h->core->env->store, h->core->shard, b, on_committed, ref))
+		return;
+	ps_host_reset(h);
+	free(ref);
+}
+
 struct xml *ps_reply(struct ps_req *r, const char *name, struct xml **out_verb)
 {
 	struct xml *pubsub = xml_new(r->a, "pubsub", str_is(r->pubsub->ns, NS_PUBSUB) ? NS_PUBSUB : NS_PUBSUB_OWNER);

@@ -30,11 +30,6 @@ static struct session *session_of(struct push_reg *r)
 	return NULL;
 }
 
-static bool is_reachable(const struct session *s)
-{
-	return s->ops && !s->inactive;
-}
-
 /* ---- telling ---- */
 
 static void forget_content(struct push_reg *r)
@@ -168,12 +163,14 @@ static void tell(struct push_reg *r)
 	forget_content(r);
 }
 
-/* The client has come back, or acknowledged everything: no need. */
+/* The client has come back, or acknowledged what it was sent: no need. */
 static bool is_settled(struct push_reg *r)
 {
 	struct session *s = session_of(r);
 
-	return s && (is_reachable(s) || (s->ops && (!s->sm || !s->sm->n)));
+	if (!s || !s->ops)
+		return false;
+	return s->id != r->asked || !s->sm || (int32_t)(s->sm->acked - r->seq) >= 0;
 }
 
 static void on_time(struct timer *t)
@@ -182,16 +179,18 @@ static void on_time(struct timer *t)
 
 	if (!r->pending)
 		return;
-	if (is_settled(r))
+	if (is_settled(r)) {
 		forget_content(r);
-	else
+		r->count = 0;
+	} else {
 		tell(r);
+	}
 }
 
 /* ---- what has happened ---- */
 
-/* When it is due: at once, but not too soon after the last one. An inactive client first has its chance to acknowledge
- * what it was sent. */
+/* When it is due: at once, but not too soon after the last one. A client with a link first has its chance to acknowledge
+ * what it was sent: on a telephone the link may be dead long before TCP knows. */
 static void schedule(struct push_reg *r, struct session *s, enum weight weight)
 {
 	struct core *c = r->user->core;
@@ -232,6 +231,8 @@ static void add(struct push_reg *r, struct session *s, struct stanza *st, enum w
 	}
 	call = r->call || w == WEIGHT_CALL;
 	forget_content(r);
+	r->asked = s ? s->id : 0;
+	r->seq = s && s->sm ? s->sm->out : 0;
 	r->count++;
 	r->pending = true;
 	r->call = call;

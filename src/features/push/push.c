@@ -172,7 +172,7 @@ static const struct option options[] = {
 	{ "push.body", OPT_BOOL, "false", 0, 0, NULL, "Tell push services of others what was written, as far as the server can read it." },
 	{ "push.rooms", OPT_BOOL, "true", 0, 0, NULL,
 		"Notify of every message of a room that waits for a client; off: only of those that name the user." },
-	{ "push.wait", OPT_TIME, "15s", 0, 600000, NULL, "How long an inactive client may take to acknowledge before it is notified." },
+	{ "push.wait", OPT_TIME, "15s", 0, 600000, NULL, "How long a client may take to acknowledge (XEP-0198) before it is notified." },
 	{ "push.contact", OPT_STRING, "", 0, 0, NULL,
 		"mailto: or https: address by which push services reach the operator; empty is the web address." },
 	{ NULL },

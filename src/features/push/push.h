@@ -56,6 +56,8 @@ struct push_reg {
 	struct timer timer;
 	uint64_t due_ms;  /* of the timer */
 	uint64_t last_ms; /* monotonic, of the last notification; 0: none */
+	id_t64 asked;	  /* the session that was sent it, and … */
+	uint32_t seq;	  /* … its XEP-0198 count then */
 	uint32_t links;   /* of the session, when count began */
 	uint32_t count;	  /* messages since the client was here */
 	bool pending, call;

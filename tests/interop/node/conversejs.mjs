@@ -154,6 +154,18 @@ await step("converse.js shows the avatar of a contact", async () => {
   await shot("chat");
 });
 
+await step("converse.js uploads a picture and shows it", async () => {
+  await page.locator("input[type=file]").first().setInputFiles({ name: "point.png", mimeType: "image/png", buffer: Buffer.from(PNG, "base64") });
+  const got = await partner.hear((s) => s.is("message") && s.getChild("x", "jabber:x:oob"));
+  const url = got.getChild("x", "jabber:x:oob").getChildText("url");
+  check(url.endsWith("/point.png"), url);
+  const answer = await fetch(url);
+  check(answer.headers.get("content-type") === "image/png", answer.headers.get("content-type"));
+  check(Buffer.from(await answer.arrayBuffer()).toString("base64") === PNG, "other bytes");
+  await page.locator(`img[src^="${url}"]`).first().waitFor();
+  await shot("picture");
+});
+
 await step("converse.js talks in a room", async () => {
   await page.evaluate(([name, nick]) => window.api.rooms.open(name, { nick }, true), [room, alice.node]);
   await page.locator("converse-muc textarea.chat-textarea:visible").waitFor();
