@@ -8,7 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import desktop
-from partner import (MARKERS, RECEIPTS, WAIT_SECONDS, WORLD, account, bookmark_room, make_friends, online, play, publish_avatar, room_name,
+from partner import (MARKERS, RECEIPTS, WAIT_SECONDS, account, bookmark_room, make_friends, online, play, publish_avatar, room_name,
                      until)
 
 TABLES = 40  # that dino makes at its first start, at least
@@ -77,6 +77,7 @@ def chat(p):
                   '</message>' % (got['from'], RECEIPTS, MARKERS))
     p.desk.see('back to the screen 鸿雁')
     p.script.expect('<message from="%s"><received xmlns="%s" id="back"/></message>' % (got['from'], RECEIPTS), timeout=WAIT_SECONDS)
+    p.script.expect('<message from="%s"><displayed xmlns="%s" id="back"/></message>' % (got['from'], MARKERS), timeout=WAIT_SECONDS)
     p.script.send('<message to="%s" type="chat"><received xmlns="%s" id="%s"/></message>' % (got['from'], RECEIPTS, got['id']))
     p.script.send('<message to="%s" type="chat"><displayed xmlns="%s" id="%s"/></message>' % (got['from'], MARKERS, got['id']))
     p.desk.shot('chat')
@@ -112,7 +113,7 @@ def main():
     p = Play()
     try:
         return play('dino', [p], [
-            ('signs in over TLS', sign_in), ('chats both ways, with receipts', chat), ('fetches the avatar of a contact', avatar),
+            ('signs in over TLS', sign_in), ('chats both ways, with receipts and markers', chat), ('fetches the avatar of a contact', avatar),
             ('talks in a bookmarked room', room), ('has its history on a fresh device', history)])
     finally:
         p.desk.end()
