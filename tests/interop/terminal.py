@@ -4,6 +4,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -74,5 +75,11 @@ class Terminal:
         self.tmux('kill-server')
 
     def end(self):
+        panes = self.tmux('list-panes', '-a', '-F', '#{pane_pid}').split()
         self.quit()
+        for pid in panes:  # poezio hangs when its terminal goes while it is not signed in
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         shutil.rmtree(self.home, ignore_errors=True)
