@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Measurements that stop and start servers: kill -9, start-up, and two shards."""
 
+import os
 import pathlib
 import random
 import sys
@@ -32,12 +33,14 @@ SHARDS = [
 ]
 
 # With two cores the generator and the store's writer take most of one, so the throughput of two shards cannot show.
-# What they could do with a core each follows from the CPU that the busiest shard's thread spends per message. A turn that
-# finds more messages spends less on each. The closed loop fills one shard's turns better than those of two (a lower bound);
-# at a rate, the generator's bursts fill those of two better (an upper bound). The truth lies between.
-CAPACITY = Figure("capacity_ratio", "capacity of two shards, in shards (busiest thread of one / of two)", "",
-                  1.7, lower=False, digits=2)
-PER_SHARD_RATE = 25000
+# Two ways around it. The steps "-slow" give each shard's thread a fifth of a core (cgroup of the kernel) and nobody else a limit:
+# then the shards are the bottleneck, and the ratio of the throughputs is what counts. And without any limit, the CPU that the
+# busiest shard's thread spends per message says what a core each would allow: too low, since turns of two shards that wait
+# for the generator find fewer messages each.
+SCALING = Figure("scaling_ratio", "throughput of two shards, in shards", "", 1.7, lower=False, digits=2)
+CAPACITY = Figure("capacity_ratio", "capacity of two shards by CPU, in shards (busiest thread of one / of two)", "", lower=False, digits=2)
+CGROUP = pathlib.Path("/sys/fs/cgroup/cpu")
+PERIOD_US, QUOTA_US = 5000, 1000
 
 STEPS = [
     Step("durable-online", [], DURABLE, "kill -9 at 100 messages/s, recipient on line"),
@@ -49,11 +52,10 @@ STEPS = [
          "Start-up, 1,000,000 archived messages"),
     Step("shards-1", [], SHARDS, "Chat, 100 pairs, 8 in flight, one shard, nothing pinned"),
     Step("shards-2", [], [*SHARDS, CAPACITY], "Chat, 100 pairs, 8 in flight, two shards, nothing pinned"),
-    Step("shards-1-even", [], SHARDS, f"Chat, {PER_SHARD_RATE:,} messages/s, one shard, nothing pinned"),
-    Step("shards-2-even", [], [*SHARDS, CAPACITY], f"Chat, {2 * PER_SHARD_RATE:,} messages/s, two shards, nothing pinned"),
+    Step("shards-1-slow", [], SHARDS[:3], "Chat, 100 pairs, 16 in flight, one shard with a fifth of a core"),
+    Step("shards-2-slow", [], [*SHARDS[:3], SCALING], "Chat, 100 pairs, 16 in flight, two shards with a fifth of a core each"),
 ]
 
-CLOSED_LOOP = ["--window", "8"]
 
 
 def durable(bench, label, state, name, offline, rate):
@@ -110,26 +112,53 @@ def thread_ns(pid):
     return times
 
 
-def shards(bench, label, state, name, count, load):
+def slow_down(pid):
+    """Puts each shard's thread into a cgroup of its own that gets QUOTA of each PERIOD. Returns the cgroups."""
+    groups = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        if (task / "comm").read_text().startswith("shard"):
+            group = CGROUP / f"anser-bench-{task.name}"
+            group.mkdir()
+            groups.append(group)
+            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (group / "cpu.cfs_quota_us").write_text(str(QUOTA_US))
+            os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))  # a limit does not hold real-time threads
+            (group / "tasks").write_text(task.name)
+    return groups
+
+
+def can_slow_down():
+    return (CGROUP / "tasks").exists() and os.access(CGROUP, os.W_OK)
+
+
+def shards(bench, label, state, name, count):
     server = bench.server(label, state, pin=None, shards=count)
+    groups = []
     try:
         server.start(200)
+        slow = name.endswith("-slow")
+        if slow:
+            groups = slow_down(server.pid)
         seconds = ["--seconds", "1.5" if bench.args.quick else "4"]
         before = thread_ns(server.pid)
         # Without a warm-up: the threads' clocks are read from outside and count all messages.
-        values = bench.generate(server, ["chat", "--pairs", "100", *load, *seconds, "--warmup", "0", "--server-pids", str(server.pid)], pin=None)
+        values = bench.generate(server, ["chat", "--pairs", "100", "--window", "16" if slow else "8", *seconds, "--warmup", "0",
+                                         "--server-pids", str(server.pid)], pin=None)
         if values is not None:
             spent = {name: ns - before.get(name, 0) for name, ns in thread_ns(server.pid).items()}
             busiest = max(ns for name, ns in spent.items() if name.startswith("shard"))
             values["shard_us_per_message"] = busiest / 1000 / values["messages"]
             values["store_us_per_message"] = spent.get("store", 0) / 1000 / values["messages"]
-            one = bench.results.get(label, {}).get(name.replace("-2", "-1"), {}).get("shard_us_per_message")
+            one = bench.results.get(label, {}).get(name.replace("-2", "-1"), {})
             if count == 2 and one:
-                values["capacity_ratio"] = one[-1] / values["shard_us_per_message"]
+                values["capacity_ratio"] = one["shard_us_per_message"][-1] / values["shard_us_per_message"]
+                values["scaling_ratio"] = values["message_per_s"] / one["message_per_s"][-1]
             bench.keep(label, name, values)
             print(f"  {label:14} {name}: {values['message_per_s']:.0f} messages/s", file=sys.stderr)
     finally:
         server.wipe()
+        for group in groups:
+            group.rmdir()
 
 
 def round(bench, label, state):
@@ -145,10 +174,9 @@ def round(bench, label, state):
                  ("durable-offline-fast", lambda: durable(bench, label, state, "durable-offline-fast", True, 2000))]
         if bench.args.million:
             jobs.append(("start-million", lambda: start(bench, label, state, "start-million", 500000)))
-        for name, count, load in (("shards-1", 1, CLOSED_LOOP), ("shards-2", 2, CLOSED_LOOP),
-                                  ("shards-1-even", 1, ["--rate", str(PER_SHARD_RATE)]),
-                                  ("shards-2-even", 2, ["--rate", str(2 * PER_SHARD_RATE)])):
-            jobs.append((name, lambda name=name, count=count, load=load: shards(bench, label, state, name, count, load)))
+        slow = [("shards-1-slow", 1), ("shards-2-slow", 2)] if can_slow_down() else []
+        for name, count in [("shards-1", 1), ("shards-2", 2), *slow]:
+            jobs.append((name, lambda name=name, count=count: shards(bench, label, state, name, count)))
     for name, job in jobs:
         if not bench.takes(name):
             continue

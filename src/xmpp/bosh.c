@@ -215,7 +215,7 @@ static void pass_on(struct shard *s, struct shard *to, const struct bosh_reply *
 	struct request_mail *m = mem_alloc(sizeof(*m) + text.n);
 
 	*m = (struct request_mail){ .mail.kind = &MAIL_REQUEST, .reply = *reply, .hung_up = hung_up, .n = text.n };
-	memcpy(m->text, text.p, text.n);
+	memcpy(m->text, text.p ? text.p : "", text.n);
 	if (!shard_post(to, &m->mail))
 		return;
 	free(m);
@@ -333,9 +333,11 @@ void bosh_hung_up(struct shard *s, id_t64 exchange, const char *handle)
 	const struct bosh_reply reply = { s, exchange, NULL };
 	struct shard *maker = maker_of(s, str_of(handle));
 
+	if (!maker)
+		return;
 	if (maker == s)
 		hang_up(s, &reply, str_of(handle));
-	else if (maker)
+	else
 		pass_on(s, maker, &reply, str_of(handle), true);
 }
 

@@ -49,7 +49,7 @@ static void on_gone(struct deferred *d)
 /* The stream is over; the memory goes at the end of the turn. */
 static void end(struct peer *p)
 {
-	if (p->state == LIVE) {
+	if (p->state == LIVE && p->cp) {
 		log_info("component.gone", "name=%.*s", STR_ARG(p->cp->name));
 		component_detach(p->core, p->cp);
 	}

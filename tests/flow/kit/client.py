@@ -184,7 +184,10 @@ class Client:
 
     def _element(self, el):
         if el.ns == SM and el.name == 'r' and self.auto_ack:
-            self.send('<a xmlns="%s" h="%d"/>' % (SM, self.sm_in))
+            try:
+                self.send('<a xmlns="%s" h="%d"/>' % (SM, self.sm_in))
+            except Closed:
+                pass  # the server is gone: what it sent behind its question counts all the same
             return
         if el.ns == SM and el.name == 'a':
             self._acked(int(el['h']))
