@@ -51,17 +51,15 @@ class Pair:
         self.authority.remove()
 
 
-def compare(bench, steps):
-    """Adds this round's ratios: to the cheaper of the peers, and to a message that stays on its server."""
-    def cost(label, name):
-        return (bench.results.get(label, {}).get(name, {}).get("cpu_us_per_message") or [None])[-1]
-
+def compare(results, steps):
+    """Adds the ratios of each round: to the cheaper of the peers, and to a message that stays on its server."""
     for step in steps:
-        for label in bench.labels:
-            here, there = cost(label, step.extra["local"]), cost(label, step.name)
-            if here and there:
-                bench.keep(label, step.name, {"by_local": there / here})
-        own = cost("anser", step.name)
-        peers = [there for label in bench.labels if label != "anser" and (there := cost(label, step.name))]
+        cost = {label: of[step.name]["cpu_us_per_message"] for label, of in results.items() if step.name in of}
+        for label, values in cost.items():
+            local = results[label].get(step.extra["local"], {}).get("cpu_us_per_message", [])
+            if len(local) == len(values):  # else a round failed, and it is not known which
+                results[label][step.name]["by_local"] = [there / here for here, there in zip(local, values)]
+        own = cost.pop("anser", [])
+        peers = [values for values in cost.values() if len(values) == len(own)]
         if own and peers:
-            bench.keep("anser", step.name, {"times_cheaper": min(peers) / own})
+            results["anser"][step.name]["times_cheaper"] = [min(others) / mine for mine, *others in zip(own, *peers)]
