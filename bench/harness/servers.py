@@ -289,7 +289,7 @@ class Anser(Server):
         certs = self.state / "certs"
         options = {"listen.s2s": f"127.0.0.1:{self.s2s_port}", "s2s.nameserver": f"127.0.0.1:{self.place.dns_port}",
                    "tls.certificate": certs / "server.crt", "tls.key": certs / "server.key",
-                   "s2s.ca_file": self.place.authority.root, "s2s.require_certificate": "true", "s2s.rate": 1000000}
+                   "s2s.ca_file": self.place.authority.root, "s2s.require_certificate": "true"}
         return [word for key, value in options.items() for word in ("--set", f"{key}={value}")]
 
     def prepare(self, accounts):
