@@ -12,7 +12,7 @@ from kit.dns import Dns  # noqa: E402
 from s2s import Authority  # noqa: E402
 
 DOMAINS = ("one.example", "two.example")
-PORTS_APART = 40
+PORTS_APART = 40  # of the two, and from a server that runs alone
 DNS_TTL_SECONDS = 3600  # names are looked up before the measurement, not in it
 
 
@@ -27,7 +27,7 @@ class Pair:
         self.dns.ttl = DNS_TTL_SECONDS
         self.dns.target = "localhost"  # ejabberd asks the DNS for SRV records, but the system for addresses
         self.dns.a("localhost")
-        self.servers = [make(servers.Place(domain, i * PORTS_APART, self.dns.port, self.authority))
+        self.servers = [make(servers.Place(domain, (i + 1) * PORTS_APART, self.dns.port, self.authority))
                         for i, domain in enumerate(DOMAINS)]
         for server in self.servers:
             self.dns.domain(server.place.domain, server.s2s_port)
