@@ -39,6 +39,18 @@ def chat_figures(cost, rate=None, p99=None):
     ]
 
 
+FEDERATING = ("anser", "ejabberd", "prosody tuned")
+
+
+def s2s_figures():
+    return [
+        Figure("cpu_us_per_message", "CPU of both servers per message", "µs"),
+        Figure("times_cheaper", "CPU of the cheaper peer, by Anser's", "×", 10, lower=False),
+        Figure("by_local", "by the CPU of a message within one server", "×"),
+        *chat_figures(None)[1:],
+    ]
+
+
 def plan(quick, sessions):
     """The steps in their order. Accounts u0...: 2000-2999 are kept for rosters and archives."""
     seconds = ["--seconds", "1.5" if quick else "4"]
@@ -110,4 +122,8 @@ def plan(quick, sessions):
         Step("disk-100x8", ["chat", "--pairs", "100", "--window", "8", *seconds],
              chat_figures(25, 20000), "Chat, 100 pairs, eight in flight, database on disk",
              group="disk"),
+        Step("s2s-100x1", one, s2s_figures(), "Chat between two servers, 100 pairs, one message in flight each",
+             group="s2s", only=FEDERATING, extra={"local": "chat-100x1"}),
+        Step("s2s-20x8", eight, s2s_figures(), "Chat between two servers, 20 pairs, eight messages in flight each",
+             group="s2s", only=FEDERATING, extra={"local": "chat-20x8"}),
     ]

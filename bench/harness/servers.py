@@ -2,6 +2,7 @@
 """The servers that are compared: how each is started, seeded, stopped and killed. Loopback only."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import os
@@ -23,15 +24,34 @@ def run(command, **options):
     return subprocess.run(command, check=True, text=True, **options)
 
 
-def make_certificate(directory):
-    """A self-signed ECDSA P-256 certificate, the same kind for everybody."""
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a server stands: alone, or (with an authority) as one of two that federate."""
+
+    domain: str = "localhost"
+    ports_off: int = 0         # added to the ports of its kind
+    dns_port: int = 0          # on 127.0.0.1
+    authority: object = None   # issues the certificates: tests/flow/s2s.py
+
+    @property
+    def federates(self):
+        return self.authority is not None
+
+
+def make_certificate(directory, place):
+    """An ECDSA P-256 certificate, the same kind for everybody; self-signed where nobody checks it."""
     directory.mkdir(parents=True, exist_ok=True)
-    key, cert = directory / "localhost.key", directory / "localhost.crt"
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "30", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost,DNS:conference.localhost",
-         "-keyout", str(key), "-out", str(cert)], stderr=subprocess.DEVNULL)
-    (directory / "localhost.pem").write_text(cert.read_text() + key.read_text())
+    key, cert = directory / "server.key", directory / "server.crt"
+    names = [place.domain, "conference." + place.domain]
+    if place.federates:
+        for made, path in zip(place.authority.issue(*names), (cert, key)):
+            shutil.copy(made, path)
+    else:
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-days", "30", "-subj", "/CN=" + place.domain,
+             "-addext", "subjectAltName=" + ",".join("DNS:" + name for name in names),
+             "-keyout", str(key), "-out", str(cert)], stderr=subprocess.DEVNULL)
+    (directory / "server.pem").write_text(cert.read_text() + key.read_text())
 
 
 class Server:
@@ -40,10 +60,13 @@ class Server:
     label = "?"
     port = tls_port = 0
     raw = False
+    arguments = ()  # of the generator
 
-    def __init__(self, state_root, pin="0"):
-        self.state = pathlib.Path(state_root) / self.label.replace(" ", "-")
-        self.pin = pin
+    def __init__(self, state_root, pin="0", place=Place()):
+        self.state = pathlib.Path(state_root) / f"{self.label.replace(' ', '-')}-{place.domain}"
+        self.pin, self.place = pin, place
+        self.port, self.tls_port = self.port + place.ports_off, self.tls_port + place.ports_off
+        self.s2s_port = self.tls_port + 1
         self.process = None
 
     def command(self):
@@ -93,6 +116,10 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    @property
+    def pids(self):
+        return [self.pid]
+
     def stop(self):
         if self.process is None:
             return
@@ -134,16 +161,26 @@ class Prosody(Server):
         return ["prosody", "--root", "-F", "--config", str(self.state / "prosody.cfg.lua")]
 
     def prepare(self, accounts):
-        make_certificate(self.state / "certs")
+        make_certificate(self.state / "certs", self.place)
         fill_in("prosody.cfg.lua", self.state / "prosody.cfg.lua", {
+            "S2S": self.federation(), "DOMAIN": self.place.domain,
+            "TRUST": f'; cafile = "{self.place.authority.root}"' if self.place.federates else "",
             "DIR": self.state, "PORT": self.port, "TLSPORT": self.tls_port,
             "NAGLE": "false" if self.tuned else "true",
             "GC": "generational" if self.tuned else "incremental"})
         self.write_accounts(accounts)
 
+    def federation(self):
+        if not self.place.federates:
+            return 'modules_disabled = { "s2s" }'
+        return (f's2s_ports = {{ {self.s2s_port} }}\n'
+                's2s_require_encryption = true\ns2s_secure_auth = true\n'
+                f'unbound = {{ resolvconf = false, hoststxt = false, forward = "127.0.0.1@{self.place.dns_port}", '
+                'options = { ["do-not-query-localhost:"] = "no" } }')
+
     def write_accounts(self, accounts):
         """Account files as mod_auth_internal_hashed writes them (SCRAM-SHA-1, 10000 rounds)."""
-        directory = self.state / "data" / "localhost" / "accounts"
+        directory = self.state / "data" / self.place.domain.replace(".", "%2e") / "accounts"
         directory.mkdir(parents=True)
         salt, rounds = "d1f5b8ac-1f0c-4d4e-9f53-1b1d3f0a7c11", 10000
         salted = hashlib.pbkdf2_hmac("sha1", PASSWORD.encode(), salt.encode(), rounds)
@@ -181,17 +218,29 @@ class Ejabberd(Server):
         data, seed = self.state / "data", self.state / "seed.erl"
         command = ["erl", "-noinput", "+K", "true", "+P", "1000000", "+Q", "1000000",
                    "-mnesia", "dir", f'"{data}"', "-s", "ejabberd"]
+        if self.place.federates:
+            command += ["-eval", 'inet_db:set_resolv_conf(""), inet_db:set_lookup([file, dns]), '
+                        f"inet_db:res_option(nameservers, [{{{{127,0,0,1}}, {self.place.dns_port}}}])."]
         if not (self.state / "seeded").exists():
             command += ["-eval", f'ok = file:eval("{seed}")']
         return command
 
     def prepare(self, accounts):
         (self.state / "data").mkdir()
-        make_certificate(self.state / "certs")
+        make_certificate(self.state / "certs", self.place)
         fill_in("ejabberd.yml", self.state / "ejabberd.yml",
-                {"DIR": self.state, "PORT": self.port, "TLSPORT": self.tls_port})
+                {"S2S": self.federation(), "DOMAIN": self.place.domain,
+                 "DIR": self.state, "PORT": self.port, "TLSPORT": self.tls_port})
         fill_in("seed.erl", self.state / "seed.erl",
-                {"DIR": self.state, "PREFIX": "u", "COUNT": max(accounts, 1)})
+                {"DIR": self.state, "DOMAIN": self.place.domain, "PREFIX": "u", "COUNT": max(accounts, 1)})
+
+    def federation(self):
+        if not self.place.federates:
+            return ""
+        return (f'  - port: {self.s2s_port}\n    ip: "127.0.0.1"\n    module: ejabberd_s2s_in\n'
+                's2s_use_starttls: required\ns2s_protocol_options: [no_sslv3, no_tlsv1, no_tlsv1_1]\n'
+                f'ca_file: "{self.place.authority.root}"\ns2s_cafile: "{self.place.authority.root}"\n'
+                'outgoing_s2s_families: [ipv4]\n')
 
     def seed(self, accounts):
         end = time.monotonic() + START_SECONDS
@@ -218,8 +267,8 @@ class Anser(Server):
     label = "anser"
     port, tls_port = 21822, 21823
 
-    def __init__(self, state_root, binary, pin="0", shards=1):
-        super().__init__(state_root, pin)
+    def __init__(self, state_root, binary, pin="0", shards=1, place=Place()):
+        super().__init__(state_root, pin, place)
         self.binary = str(binary)
         self.shards = shards
 
@@ -228,11 +277,24 @@ class Anser(Server):
         return out.stdout.strip().splitlines()[0] if out.stdout.strip() else ""
 
     def command(self):
-        return [self.binary, "serve", "--data", str(self.state / "data"), "--domain", "localhost",
+        return [self.binary, "serve", "--data", str(self.state / "data"), "--domain", self.place.domain,
                 "--set", f"listen.c2s=127.0.0.1:{self.port}",
                 "--set", f"listen.c2s_tls=127.0.0.1:{self.tls_port}",
-                "--set", "listen.https=", "--set", "listen.s2s=", "--set", "limits.enabled=false",
-                "--set", f"shards={self.shards}", "--set", "log.level=warning"]
+                "--set", "listen.https=", "--set", "limits.enabled=false",
+                "--set", f"shards={self.shards}", "--set", "log.level=warning", *self.federation()]
+
+    def federation(self):
+        if not self.place.federates:
+            return ["--set", "listen.s2s="]
+        certs = self.state / "certs"
+        options = {"listen.s2s": f"127.0.0.1:{self.s2s_port}", "s2s.nameserver": f"127.0.0.1:{self.place.dns_port}",
+                   "tls.certificate": certs / "server.crt", "tls.key": certs / "server.key",
+                   "s2s.ca_file": self.place.authority.root, "s2s.require_certificate": "true"}
+        return [word for key, value in options.items() for word in ("--set", f"{key}={value}")]
+
+    def prepare(self, accounts):
+        if self.place.federates:
+            make_certificate(self.state / "certs", self.place)
 
     def launch(self):
         pin = ["taskset", "-c", self.pin] if self.pin else []

@@ -44,6 +44,7 @@ struct client {
 	int64_t started_ns, ready_ns;
 	uint32_t sm_in, sm_out, sm_acked; /* stanzas, XEP-0198 */
 	bool sm_on, quiet;		  /* quiet: does not send presence */
+	bool far;			  /* an account of the second server */
 	bool want_write;
 	uint8_t missing; /* what the session still waits for */
 	char *in, *out;	 /* unfinished stanza; bytes that the socket refused */
@@ -90,6 +91,9 @@ int fleet_login(struct fleet *f, int64_t from, int64_t to);
 
 /* Sends </stream:stream> on every ready session and waits for the ends. */
 void fleet_logout(struct fleet *f);
+
+/* The domain of the client's account. */
+const char *client_domain(const struct client *c);
 
 /* Starts connecting. */
 void client_start(struct client *c);

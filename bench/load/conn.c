@@ -91,7 +91,7 @@ static void bind_source(int fd, const struct client *c)
 void client_start(struct client *c)
 {
 	const struct opts *o = c->fleet->o;
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)o->port) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(c->far ? o->far_port : o->port)) };
 	int one = 1;
 
 	inet_pton(AF_INET, o->host, &to.sin_addr);
@@ -202,7 +202,7 @@ void conn_start_tls(struct client *c)
 		abort();
 	SSL_set_fd(c->ssl, c->fd);
 	SSL_set_connect_state(c->ssl);
-	SSL_set_tlsext_host_name(c->ssl, c->fleet->o->domain);
+	SSL_set_tlsext_host_name(c->ssl, client_domain(c));
 	handshake(c);
 }
 

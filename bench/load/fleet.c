@@ -76,6 +76,11 @@ void fleet_free(struct fleet *f)
 	free(f);
 }
 
+const char *client_domain(const struct client *c)
+{
+	return c->far ? c->fleet->o->far_domain : c->fleet->o->domain;
+}
+
 int fleet_poll(struct fleet *f, int64_t timeout_ns)
 {
 	struct epoll_event ev[MAX_EVENTS];

@@ -37,7 +37,7 @@ static void open_stream(struct client *c, enum client_state next)
 	snprintf(text, sizeof(text),
 		 "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client' "
 		 "xmlns:stream='http://etherx.jabber.org/streams'>",
-		 c->fleet->o->domain);
+		 client_domain(c));
 	c->state = next;
 	say(c, text);
 }
@@ -186,7 +186,7 @@ static bool own_presence(const struct client *c, const struct stanza *st)
 	char jid[200];
 	struct span from = stanza_attr(st, "from");
 	int n = snprintf(jid, sizeof(jid), "%s%lld@%s/", c->fleet->o->prefix, (long long)c->number,
-			 c->fleet->o->domain);
+			 client_domain(c));
 
 	return from.len > (size_t)n && memcmp(from.text, jid, (size_t)n) == 0;
 }

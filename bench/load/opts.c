@@ -25,6 +25,8 @@ static const struct row rows[] = {
 	ROW("port", port, INT, "5222", "TCP port"),
 	ROW("tls", tls, TEXT, "starttls", "starttls, direct or none"),
 	ROW("domain", domain, TEXT, "localhost", "XMPP domain"),
+	ROW("far-domain", far_domain, TEXT, "", "chat: the partner of each pair is on this domain's server"),
+	ROW("far-port", far_port, INT, "5223", "TCP port of that server"),
 	ROW("muc", muc, TEXT, "conference.localhost", "domain of the room service"),
 	ROW("prefix", prefix, TEXT, "u", "accounts are PREFIX0, PREFIX1, ..."),
 	ROW("first", first, INT, "0", "number of the first account"),
@@ -107,7 +109,7 @@ static int parse_tls(struct opts *o)
 
 static int check_bounds(const struct opts *o)
 {
-	if (o->port < 1 || o->port > 65535 || o->pairs < 1 || o->pairs > 5000 || o->window < 1 ||
+	if (o->port < 1 || o->port > 65535 || o->far_port < 1 || o->far_port > 65535 || o->pairs < 1 || o->pairs > 5000 || o->window < 1 ||
 	    o->window > 1000 || o->size < 40 || o->size > 60000 || o->concurrency < 1 ||
 	    o->page < 1 || o->sources < 1 || o->sources > 254) {
 		fprintf(stderr, "an option is out of bounds\n");

@@ -16,6 +16,8 @@ struct opts {
 	const char *tls;	 /* starttls, direct or none */
 	enum tls_mode tls_mode;	 /* the same, parsed */
 	const char *domain;	 /* XMPP domain */
+	const char *far_domain;	 /* chat: XMPP domain of the second server; empty = there is one server */
+	int64_t far_port;	 /* TCP port of the second server, on the same host */
 	const char *muc;	 /* domain of the room service */
 	const char *prefix;	 /* account names are PREFIX followed by a number */
 	int64_t first;		 /* number of the first account */

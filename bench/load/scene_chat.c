@@ -4,6 +4,7 @@
  * arrives. Open loop (--rate): messages leave by the clock and latency counts from that time.
  * The measured part begins and ends with nothing in flight and everything acknowledged, so that
  * work a server puts off (an archive written later) is inside the measurement.
+ * With --far-domain each pair is spread over two servers; messages cross in both directions.
  */
 #include "client.h"
 #include "mark.h"
@@ -44,7 +45,7 @@ static void send_one(struct chat *ch, int64_t i, int64_t when)
 
 	mark_body(ch->body, (struct mark){ when, ch->tag | (uint32_t)i, p->sent }, (size_t)o->size);
 	client_stanza(from, "<message to='%s%lld@%s%s' type='chat' id='m%x-%x'><body>%s</body></message>",
-		      o->prefix, (long long)to->number, o->domain, o->full_jid ? "/load" : "",
+		      o->prefix, (long long)to->number, client_domain(to), o->full_jid ? "/load" : "",
 		      (unsigned)i, p->sent, ch->body);
 	p->sent++;
 	ch->sent++;
@@ -199,12 +200,21 @@ static int measure(struct chat *ch)
 	return 0;
 }
 
+/* One of each pair lives on the second server: the recipient, or in every other pair the sender. */
+static void part_pairs(struct fleet *f)
+{
+	for (int64_t i = 0; i < f->n; i++)
+		f->clients[i].far = (i ^ i >> 1) & 1;
+}
+
 int scene_chat(const struct opts *o)
 {
 	struct chat ch = { .o = o, .tag = (uint32_t)(now_ns() >> 10) << TAG_SHIFT };
 
 	ch.fleet = fleet_new(o, &scene, 2 * o->pairs);
 	ch.fleet->data = &ch;
+	if (*o->far_domain)
+		part_pairs(ch.fleet);
 	ch.pairs = calloc((size_t)o->pairs, sizeof(*ch.pairs));
 	if (!ch.pairs)
 		abort();

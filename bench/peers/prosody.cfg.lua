@@ -14,7 +14,7 @@ interfaces = { "127.0.0.1" }
 local_interfaces = { "127.0.0.1" }
 c2s_ports = { @PORT@ }
 c2s_direct_tls_ports = { @TLSPORT@ }
-modules_disabled = { "s2s" }
+@S2S@
 network_backend = "epoll"
 
 -- "Tuned" is two documented options: the generational collector, and no Nagle delays.
@@ -31,7 +31,7 @@ modules_enabled = {
 authentication = "internal_hashed"
 allow_registration = false
 c2s_require_encryption = true
-ssl = { key = "@DIR@/certs/localhost.key"; certificate = "@DIR@/certs/localhost.crt" }
+ssl = { key = "@DIR@/certs/server.key"; certificate = "@DIR@/certs/server.crt"@TRUST@ }
 
 -- Everything in files as shipped, except archives, which go to SQLite as the project advises.
 default_storage = "internal"
@@ -41,7 +41,7 @@ default_archive_policy = true
 archive_expires_after = "never"
 max_archive_query_results = 100
 
-VirtualHost "localhost"
+VirtualHost "@DOMAIN@"
 
-Component "conference.localhost" "muc"
+Component "conference.@DOMAIN@" "muc"
 	modules_enabled = { "muc_mam" }

@@ -2,7 +2,7 @@
 %% Run inside ejabberd: makes accounts PREFIX0 ... PREFIX<N-1>, all with the password "pw", and
 %% then the file DIR/seeded. ejabberd makes the first; the others are copies of its SCRAM record.
 Name = fun(I) -> iolist_to_binary(["@PREFIX@", integer_to_list(I)]) end,
-Host = <<"localhost">>,
+Host = <<"@DOMAIN@">>,
 Up = fun Retry(0) -> exit(not_up);
 	 Retry(Left) ->
 		case catch ejabberd_auth:try_register(Name(0), Host, <<"pw">>) of

@@ -130,6 +130,8 @@ struct s2s_sm {
 	uint32_t out, acked;
 	uint32_t before; /* of the pair's unacknowledged, sent before counting began */
 	bool asked; /* the peer waits for an answer */
+	bool asking; /* we wait for an answer */
+	uint32_t asked_out; /* what had been sent when we asked */
 };
 
 struct s2s_stream {

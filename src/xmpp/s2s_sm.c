@@ -84,7 +84,7 @@ void s2s_sm_leave(struct s2s_stream *st, bool resumable)
 		return;
 	st->sm = NULL;
 	sm->stream = NULL;
-	sm->paused = false;
+	sm->paused = sm->asking = false;
 	if (resumable && st->outgoing && sm->peer_token && st->pair && st->pair->ready == st && !sm->before) {
 		s2s_sm_free(st->pair->resume);
 		st->pair->resume = sm; /* the pair asks for it when it is back */
@@ -226,8 +226,13 @@ static void resume(struct s2s_stream *st, struct xml *el)
 
 /* ---- what we send ---- */
 
+/* One question at a time: what is sent meanwhile is asked for when the answer comes. */
 void s2s_sm_ask(struct s2s_stream *st)
 {
+	if (st->sm->asking)
+		return;
+	st->sm->asking = true;
+	st->sm->asked_out = st->sm->out;
 	s2s_write(st, STR("<r xmlns='" NS_SM "'/>"));
 }
 
@@ -244,8 +249,13 @@ static void on_ack(struct s2s_stream *st, struct xml *el)
 	before = sm->before;
 	sm->before = 0;
 	sm->acked = (uint32_t)h;
-	if (st->pair && st->pair->ready == st)
-		s2s_pair_acked(st->pair, before + n);
+	sm->asking = false;
+	if (!st->pair || st->pair->ready != st)
+		return;
+	s2s_pair_acked(st->pair, before + n);
+	/* Not again after an answer that brought nothing: a peer may answer at once and know no more. */
+	if (st->sm == sm && st->pair->unacked.n && (before + n || sm->out != sm->asked_out))
+		s2s_sm_ask(st);
 }
 
 void s2s_sm_begin(struct s2s_stream *st)

@@ -146,16 +146,53 @@ class Receiver(Oracle):
             conn.sendall(("<enabled xmlns='%s' id='tok' resume='true'/>" % SM if first else
                           "<resumed xmlns='%s' previd='tok' h='2'/>" % SM).encode())
             data = data.split(b'/>', 1)[1] if b'/>' in data else b''
-            while True:
-                m, data = self._until(conn, b'<body>(r[0-9])</body>', data)
-                data = data[m.end():]
-                self.bodies.append(m.group(1).decode())
-                if first and len(self.bodies) == 3:
-                    return
+            self._listen(conn, data, first)
         except (OSError, ValueError):
             pass
         finally:
             conn.close()
+
+
+    def _listen(self, conn, data, first):
+        while True:
+            m, data = self._until(conn, b'<body>(r[0-9])</body>', data)
+            data = data[m.end():]
+            self.bodies.append(m.group(1).decode())
+            if first and len(self.bodies) == 3:
+                return
+
+
+def one_question_for_acknowledgements_is_open_at_a_time(stage):
+    world = World(stage)
+    one = world.server('one.test', world.certified('one.test'))
+    a = stage.online(server=one)
+    got = Thoughtful(world, 'evil.test')
+    send(a, 'x@evil.test', 1, 'r')
+    got.wait(lambda: got.asked)
+    for i in range(1, 5):
+        a.send('<message to="x@evil.test" type="chat" id="r%d"><body>r%d</body></message>' % (i, i))
+        a.ping()
+    got.wait(lambda: len(got.asked) == 3)
+    equal(got.asked, [1, 1, 2])  # with the first message, with the last, after the answer
+
+
+class Thoughtful(Receiver):
+    """Acknowledges the first message once it has the fifth, then the others. asked: questions so far, at each step."""
+
+    def __init__(self, world, domain):
+        self.asked = []
+        super().__init__(world, domain)
+
+    def _listen(self, conn, data, first):
+        _, data = self._until(conn, b'<r [^>]*>', data)
+        self.asked.append(data.count(b'<r '))
+        _, data = self._until(conn, b'<body>r4</body>', data)
+        self.asked.append(data.count(b'<r '))
+        conn.sendall(("<a xmlns='%s' h='1'/>" % SM).encode())
+        _, data = self._until(conn, b'<body>r4</body>.*<r [^>]*>', data)
+        self.asked.append(data.count(b'<r '))
+        conn.sendall(("<a xmlns='%s' h='5'/>" % SM).encode())
+        self._until(conn, b'</stream:stream>', data)
 
 
 class Deaf(Receiver):
