@@ -8,7 +8,6 @@
 #include "http/http_server.h"
 
 struct exchange;
-struct limiter;
 
 /* HTTP in one shard. */
 struct http {
@@ -19,7 +18,6 @@ struct http {
 	struct host main;	 /* of own_cfg */
 	struct ids exchanges;	 /* those that are answered later */
 	struct list conns;
-	struct limiter *limiter;
 	struct sweep *sweep; /* of the first shard; NULL elsewhere */
 };
 
@@ -103,8 +101,8 @@ route_fn oauth_metadata, oauth_register, oauth_authorize, oauth_token;
 
 /* A bucket per address and kind of request (limiter.c). */
 enum limit { LIMIT_SETUP, LIMIT_REGISTER, LIMIT_LOOK, LIMIT_UPLOAD, LIMITS };
-struct limiter *limiter_new(void);
-void limiter_free(struct limiter *l);
+/* Empties all buckets: the server starts. */
+void limiter_reset(void);
 /* Takes one from the bucket of the peer's address; false: it is empty (answer 429). Always true when limits are off. */
 bool limiter_take(struct exchange *x, enum limit which);
 

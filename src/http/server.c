@@ -527,7 +527,8 @@ void http_start(struct shard *s, const struct http_config *cfg)
 	h->cfg = &h->own_cfg;
 	s->http = h;
 	http_configure(s, cfg);
-	h->limiter = limiter_new();
+	if (s->index == 0)
+		limiter_reset();
 	h->holds = 1;
 	list_init(&h->conns);
 	if (s->index == 0 && cfg->files)
@@ -557,9 +558,7 @@ void http_stop(struct shard *s)
 	}
 	sweep_stop(h->sweep);
 	ids_fini(&h->exchanges);
-	limiter_free(h->limiter);
 	h->exchanges = (struct ids){ 0 };
-	h->limiter = NULL;
 	s->http = NULL;
 	http_drop(h);
 }
