@@ -23,6 +23,24 @@ static bool plain_text(struct str s, size_t max)
 	return true;
 }
 
+/* What follows "SCHEME://" up to the path; empty: none. */
+static struct str authority_of(struct str uri)
+{
+	struct str rest, none;
+
+	str_cut(uri, ':', &rest);
+	if (!str_starts(rest, STR("//")))
+		return STR_NONE;
+	rest = (struct str){ rest.p + 2, rest.n - 2 };
+	return str_cut(str_cut(rest, '/', &none), '?', &none);
+}
+
+/* No names in front of the host (RFC 3986 §3.2.1): who reads the address would take them for the host. */
+static bool authority_ok(struct str authority)
+{
+	return !authority.n || !memchr(authority.p, '@', authority.n);
+}
+
 /* "http://127.0.0.1", "http://[::1]", "http://localhost", and what follows the host; p NULL: not of the loopback. */
 static struct str behind_loopback(struct str uri)
 {
@@ -54,15 +72,37 @@ static bool private_scheme(struct str uri)
 	return dot && rest.n && rest.p[0] == '/';
 }
 
+static struct str without_port(struct str rest)
+{
+	size_t i = 0;
+
+	if (rest.n && rest.p[0] == ':')
+		for (i = 1; i < rest.n && rest.p[i] >= '0' && rest.p[i] <= '9'; i++)
+			;
+	return (struct str){ rest.p + i, rest.n - i };
+}
+
+static bool is_path(struct str rest)
+{
+	return !rest.n || rest.p[0] == '/';
+}
+
 static bool uri_ok(struct str uri)
 {
+	struct str loopback;
+
 	if (!plain_text(uri, GRANT_URI_MAX) || memchr(uri.p, '#', uri.n) || memchr(uri.p, ' ', uri.n) || memchr(uri.p, '"', uri.n) ||
 		memchr(uri.p, '<', uri.n) || memchr(uri.p, '\\', uri.n))
 		return false;
 	for (size_t i = 0; i < uri.n; i++)
 		if ((unsigned char)uri.p[i] >= 0x80)
 			return false;
-	return (str_starts(uri, STR("https://")) && uri.n > 8 && uri.p[8] != '/') || behind_loopback(uri).p || private_scheme(uri);
+	if (!authority_ok(authority_of(uri)))
+		return false;
+	loopback = behind_loopback(uri);
+	if (loopback.p)
+		return is_path(without_port(loopback));
+	return (str_starts(uri, STR("https://")) && authority_of(uri).n) || private_scheme(uri);
 }
 
 static void sign(const struct accounts *ac, struct str claims, uint8_t out[MAC_BYTES])
@@ -127,16 +167,6 @@ int grant_client_read(struct accounts *ac, struct arena *a, struct str client_id
 			out->uris[out->uris_n++] = arena_str(a, str_of(json_string_value(uri)));
 	json_decref(j);
 	return 0;
-}
-
-static struct str without_port(struct str rest)
-{
-	size_t i = 0;
-
-	if (rest.n && rest.p[0] == ':')
-		for (i = 1; i < rest.n && rest.p[i] >= '0' && rest.p[i] <= '9'; i++)
-			;
-	return (struct str){ rest.p + i, rest.n - i };
 }
 
 bool grant_redirect_ok(const struct grant_client *c, struct str uri)

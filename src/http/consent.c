@@ -80,15 +80,15 @@ static void field(struct buf *b, const char *name, const char *label, const char
 	buf_printf(b, "<label for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" %s>", name, label, name, name, rest);
 }
 
+/* "SCHEME://HOST:PORT", or "SCHEME" where there is no host: what a reader needs to know, and nothing that looks like it. */
 static struct str origin_of(struct str uri)
 {
-	struct str slashes = STR("://"), rest;
-	const char *at = memmem(uri.p, uri.n, slashes.p, slashes.n);
+	struct str rest, host, scheme = str_cut(uri, ':', &rest);
 
-	if (!at)
-		return str_cut(uri, ':', &rest);
-	rest = (struct str){ at + 3, uri.n - (size_t)(at + 3 - uri.p) };
-	return (struct str){ uri.p, uri.n - rest.n + str_cut(rest, '/', &rest).n };
+	if (!str_starts(rest, STR("//")))
+		return scheme;
+	host = str_cut(str_cut((struct str){ rest.p + 2, rest.n - 2 }, '/', &(struct str){ 0 }), '?', &(struct str){ 0 });
+	return (struct str){ uri.p, (size_t)(host.p - uri.p) + host.n };
 }
 
 static void page_begin(struct buf *b, const struct words *w, const char *title)

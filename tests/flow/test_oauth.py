@@ -218,9 +218,17 @@ def nobody_is_sent_to_an_address_that_was_not_registered(stage, changes):
 @each([('javascript:alert(1)', 400), ('data:text/html,x', 400), ('http://app.example/', 400), ('https://', 400), ('https:///x', 400),
        ('https://a.example/#f', 400), ('https://a.example/ x', 400), ('com.example.app:/back', 201), ('http://127.0.0.1/back', 201),
        ('http://localhost:8080/', 201), ('http://localhost.evil.example/', 400), ('http://127.0.0.1.evil.example/', 400),
-       ('myapp:/x', 400), ('https://a.example/"x', 400), ('', 400)], lambda r: r[0] or 'nothing')
+       ('myapp:/x', 400), ('https://a.example/"x', 400), ('', 400), ('http://127.0.0.1:80@evil.example/', 400), ('http://[::1]:x/', 400),
+       ('https://bank.example@evil.example/', 400), ('https://u:p@evil.example?x', 400), ('https://a.example/@me?@', 201)], lambda r: r[0] or 'nothing')
 def only_safe_addresses_are_registered(stage, row):
     equal(register(stage, uris=[row[0]]).status, row[1])
+
+
+@each([('https://evil.example?.bank.example/', 'https://evil.example'), ('https://a.example:8443/x', 'https://a.example:8443'),
+       ('com.example.app:/back', 'com.example.app'), ('com.evil:/x?://bank.example/', 'com.evil')], lambda r: r[0])
+def the_owner_reads_where_the_browser_goes(stage, row):
+    page = ask(stage, client_of(stage, uris=[row[0]]), redirect_uri=row[0]).body.decode()
+    check('<strong>%s</strong></p>' % row[1] in page, page)
 
 
 @each([('', (BACK,)), ('x' * 65, (BACK,)), ('a\nb', (BACK,)), ('x', ()), ('x', ['https://a.example/%d' % i for i in range(6)])], lambda r: repr(r)[:30])

@@ -397,6 +397,19 @@ def the_server_does_not_speak_to_its_own_in_its_name(stage, row):
     a.refused('set', f'<enable xmlns="{PUSH}" jid="{a.domain if row == "domain" else b.bare}" node="n"/>', 'not-allowed')
 
 
+@each(['pubsub.localhost', 'conference.localhost', 'room@conference.localhost', 'room@conference.localhost/nick', 'upload.localhost'])
+@on_server({'serverinfo.publish': 'true'})
+def the_server_does_not_publish_for_users_at_its_own_services(stage, jid):
+    """Its own address owns nodes there: a user would write into them."""
+    a, b = stage.online(), stage.online()
+    a.refused('set', f'<enable xmlns="{PUSH}" jid="{jid}" node="serverinfo"/>', 'not-allowed')
+    a.close()
+    chat(b, a.bare)
+    b.settle(a.bare)
+    got = b.get(f'<pubsub xmlns="{PUBSUB}"><items node="serverinfo"/></pubsub>', 'pubsub.localhost').all('pubsub/items/item')
+    equal([i['id'] for i in got], ['current'])
+
+
 def thousands_of_registrations_leave_the_newest(stage):
     a, b, service = stage.online(), stage.online(), stage.online()
     for i in range(300):

@@ -20,15 +20,17 @@ static bool read_target(struct iq *iq, struct jid *out_jid, struct str *out_node
 	return true;
 }
 
-/* A service that this account may have notified: not the server itself nor the account side of its users, who would hear from the
- * server's own address; a client of theirs (full JID) may be one. */
+/* A service that this account may have notified: not the server itself, its services, nor the account side of its users, who would all
+ * hear from the server's own address, which may do more there than a user; a client of theirs (full JID) may be one. */
 static bool may_notify(struct iq *iq, struct jid to, struct str node)
 {
-	if (jid_is_bare(to) && core_host(iq->core, jid_domain(to))) {
+	bool ours = str_eq(to.full, push_host(iq->user));
+
+	if (!ours && (core_service(iq->core, jid_domain(to)) || (jid_is_bare(to) && core_host(iq->core, jid_domain(to))))) {
 		iq_error(iq, ERR_NOT_ALLOWED, "This is no push service.");
 		return false;
 	}
-	if (str_eq(to.full, push_host(iq->user)) && !push_web_find(iq->user, node)) {
+	if (ours && !push_web_find(iq->user, node)) {
 		iq_error(iq, ERR_ITEM_NOT_FOUND, "There is no such subscription.");
 		return false;
 	}
