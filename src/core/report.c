@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/ask.h"
 #include "crypto/hash.h"
 #include "proto/xmpp/ns.h"
 
@@ -153,12 +154,44 @@ static void on_messages(struct shard *s, void *arg, int status, const struct arc
 		on_filed(s, f, -EBUSY);
 }
 
+static void read_messages(struct filing *f)
+{
+	struct core *c = f->core;
+	struct archive_query q = { .owner = f->in_room ? jid_bare_str(f->reported) : f->reporter.full, .end_id = UINT64_MAX,
+		.before_id = UINT64_MAX, .ids = f->ids, .ids_n = f->ids_n, .limit = REPORT_MESSAGES_MAX };
+
+	if (!f->ids_n || store_query(c->env->store, c->shard, &q, on_messages, f))
+		on_messages(c->shard, f, 0, NULL);
+}
+
+static void on_room(struct core *c, struct stanza *reply, void *arg)
+{
+	struct filing *f = arg;
+
+	if (!reply && c->closing) { /* the block holds */
+		filing_free(f);
+		return;
+	}
+	if (!reply || reply->type != IQ_RESULT)
+		f->ids_n = 0;
+	read_messages(f);
+}
+
+/* The room says whether the reporter may read its archive (XEP-0313 §6.1.2): otherwise an administrator could read any room. */
+static void ask_room(struct filing *f)
+{
+	struct xml *metadata = xml_new(core_arena(f->core), "metadata", NS_MAM);
+	struct question q = { .from = f->reporter, .to = jid_bare(f->reported), .type = IQ_GET, .payload = metadata, .fn = on_room, .arg = f };
+
+	if (iq_ask(f->core, &q))
+		on_room(f->core, NULL, f);
+}
+
 static void on_index(struct shard *s, void *arg, int status, const struct store_item *v, size_t n)
 {
 	struct filing *f = arg;
-	struct archive_query q = { .owner = f->in_room ? jid_bare_str(f->reported) : f->reporter.full, .end_id = UINT64_MAX, .before_id = UINT64_MAX, .ids = f->ids, .ids_n = f->ids_n,
-		.limit = REPORT_MESSAGES_MAX };
 
+	(void)s;
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(v[i].key, f->reported.full))
 			f->old = str_dup(v[i].value);
@@ -167,8 +200,10 @@ static void on_index(struct shard *s, void *arg, int status, const struct store_
 		filing_free(f);
 		return;
 	}
-	if (!f->ids_n || store_query(f->core->env->store, s, &q, on_messages, f))
-		on_messages(s, f, 0, NULL);
+	if (f->in_room && f->ids_n)
+		ask_room(f);
+	else
+		read_messages(f);
 }
 
 /* XEP-0377 §5: the ids that the archive gave; of an occupant's messages those of the room, when it says that it gave them. */

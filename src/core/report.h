@@ -21,7 +21,7 @@ enum {
 /* Is this a report that can be filed? Returns 0; -EBADMSG with a sentence in why. */
 int report_check(struct arena *a, const struct xml *report, const char **why);
 /* Files a checked <report/> of this account about somebody whom it blocks, with the messages that the report names, of its
- * archive or of the room that both are in, if they are the reported one's own. Nobody waits for it. */
+ * archive or of the room that the reported one is in and that this account may read, if they are the reported one's own. Nobody waits for it. */
 void report_file(struct core *c, struct jid reporter, struct jid reported, const struct xml *report);
 
 /* Adds to a batch: the report is done with. value: as stored, to find the reporter's index. */

@@ -79,6 +79,19 @@ def an_occupant_is_reported_with_what_the_room_keeps(stage):
     equal((got['jid'], [(m['from'], m['body']) for m in got['messages']]), (room + '/spammer', [(room + '/spammer', 'buy this')]))
 
 
+@each([{}, {'muc#roomconfig_membersonly': '1'}], lambda r: 'closed' if r else 'open')
+def a_report_tells_of_no_room_that_its_reporter_may_not_read(stage, settings):
+    """An administrator would read what was said behind any door."""
+    a, room = create(stage, settings=settings)
+    outside = stage.online()
+    a.send(f'<message to="{room}" type="groupchat"><body>a secret</body></message>')
+    said = a.expect('<message type="groupchat"><body>a secret</body></message>')
+    number = next(s['id'] for s in said.all('stanza-id', SID) if s['by'] == room)
+    outside.set(block(room + '/owner', report(f'<stanza-id xmlns="{SID}" by="{room}" id="{number}"/>')))
+    got = settled(stage, outside, 1)[0]
+    equal((got['jid'], len(got['messages'])), (room + '/owner', 0 if settings else 1))
+
+
 def a_later_report_takes_the_place_of_the_first(stage):
     a = stage.online()
     a.set(block('x@elsewhere.example', report()))
