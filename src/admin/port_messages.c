@@ -40,22 +40,20 @@ static uint64_t stamp_of(const struct xml *delay)
 	return delay && !time_parse(xml_get(delay, "stamp"), &ms) ? ms : clock_wall_ms();
 }
 
-/* The stanza-id that this account's archive gave, 0: none. */
-static uint64_t own_stanza_id(const struct import *im, const struct xml *el)
+/* The stanza-id that this account's archive gave, and its value in out; NULL: none. */
+static struct xml *own_stanza_id(const struct import *im, const struct xml *el, uint64_t *out)
 {
-	uint64_t id;
-
 	for (struct xml *s = xml_child(el, "stanza-id", NS_SID); s; s = xml_next_same(s))
-		if (str_eq(xml_get(s, "by"), im->owner) && !archive_id_parse(xml_get(s, "id"), &id))
-			return id;
-	return 0;
+		if (str_eq(xml_get(s, "by"), im->owner) && !archive_id_parse(xml_get(s, "id"), out))
+			return s;
+	return NULL;
 }
 
 static void offline_one(struct import *im, struct xml *el)
 {
-	struct xml *delay = xml_child(el, "delay", NS_DELAY), *sid = xml_child(el, "stanza-id", NS_SID);
-	uint64_t ms = stamp_of(delay), id = own_stanza_id(im, el);
-	bool archived = id != 0;
+	uint64_t id = 0;
+	struct xml *delay = xml_child(el, "delay", NS_DELAY), *sid = own_stanza_id(im, el, &id);
+	uint64_t ms = stamp_of(delay);
 	struct stanza st;
 	struct blob *packed;
 
@@ -63,7 +61,7 @@ static void offline_one(struct import *im, struct xml *el)
 		import_warn(im, "more than %d offline messages are left out", PORT_OFFLINE_MAX);
 		return;
 	}
-	if (archived)
+	if (sid)
 		xml_detach(sid); /* it is added again when the message is delivered */
 	else
 		id = im->last = archive_id_next(im->last, ms, IMPORT_SHARD);
@@ -72,7 +70,7 @@ static void offline_one(struct import *im, struct xml *el)
 	if (message(im, el, &st))
 		return;
 	packed = stanza_pack(&st);
-	store_put(im->batch, im->owner, STR("offline"), arena_printf(im->a, "%016llx%c", (unsigned long long)id, archived ? 'a' : 'n'),
+	store_put(im->batch, im->owner, STR("offline"), arena_printf(im->a, "%016llx%c", (unsigned long long)id, sid ? 'a' : 'n'),
 		blob_view(packed));
 	blob_unref(packed);
 	stanza_fini(&st);

@@ -296,6 +296,19 @@ def nonsense_is_left_out_with_a_warning(stage):
     equal(stage.client(Account(name, 'localhost', '')).connect().sasl('PLAIN', password='x').name, 'failure')
 
 
+def a_waiting_message_keeps_the_ids_that_others_gave(stage):
+    d, name = scratch(stage), Client.new_id()
+    jid, own = name + '@localhost', '%d' % (189000000000 << 21)
+    message = (f'<message xmlns="jabber:client" from="romeo@elsewhere.example/r" to="{jid}" type="chat"><body>wait</body>'
+               f'<stanza-id xmlns="{SID}" by="room@elsewhere.example" id="theirs"/><stanza-id xmlns="{SID}" by="{jid}" id="{own}"/></message>')
+    (d / 'h.xml').write_text(user('<offline-messages>%s</offline-messages>' % message, name)
+                             .replace(f'<user name="{name}">', f'<user name="{name}" password="{PASSWORD}">'))
+    imported(stage, d / 'h.xml')
+    c = stage.client(Account(name, 'localhost', PASSWORD)).login().present()
+    got = c.expect('<message type="chat"><body>wait</body></message>')
+    equal(sorted((i['by'], i['id']) for i in got.all('stanza-id', SID)), sorted([('room@elsewhere.example', 'theirs'), (jid, own)]))
+
+
 def other_hosts_and_bad_names_are_passed_over(stage):
     d, name = scratch(stage), Client.new_id()
     (d / 'h.xml').write_text(f'<server-data xmlns="{PIE}"><host jid="elsewhere.example"><user name="x" password="{PASSWORD}"/></host>'
