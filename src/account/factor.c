@@ -82,6 +82,14 @@ static void op_end(struct shard *s, void *arg, int status)
 	op_free(op);
 }
 
+/* Ends an operation that found what it cannot go on with. */
+static bool op_failed(struct shard *s, struct op *op, int status)
+{
+	if (status)
+		op_end(s, op, status);
+	return status != 0;
+}
+
 static void on_written(struct shard *s, void *arg, int status)
 {
 	/* -EAGAIN: somebody else used the code, or changed the factor, while we looked. */
@@ -211,10 +219,8 @@ static void on_begin_found(struct shard *s, void *arg, int status, const struct 
 	(void)v;
 	if (!status && n)
 		status = -EEXIST;
-	if (status) {
-		op_end(s, op, status);
+	if (op_failed(s, op, status))
 		return;
-	}
 	random_bytes(op->secret, sizeof(op->secret));
 	memcpy(f.secret, op->secret, sizeof(f.secret));
 	b = store_batch_new();
@@ -247,10 +253,10 @@ static void on_pending(struct shard *s, void *arg, int status, const struct stor
 		if (!f.step)
 			status = -EACCES;
 	}
-	if (status) {
-		op_end(s, op, status);
+	if (status)
+		wipe(&f, sizeof(f));
+	if (op_failed(s, op, status))
 		return;
-	}
 	f.created_ms = now_ms;
 	b = store_batch_new();
 	store_expect(b, str_of(op->owner), STR("factor"), STR("pending"), v[0].value);
@@ -278,10 +284,8 @@ static void on_renew_found(struct shard *s, void *arg, int status, const struct 
 
 	if (!status && !n)
 		status = -ENOENT;
-	if (status) {
-		op_end(s, op, status);
+	if (op_failed(s, op, status))
 		return;
-	}
 	b = store_batch_new();
 	store_expect(b, str_of(op->owner), STR("scram"), STR("totp"), v[0].value);
 	put_recovery(shard_arena(s), op, b);
@@ -314,10 +318,10 @@ static void on_check_found(struct shard *s, void *arg, int status, const struct 
 		if (!step)
 			status = -EACCES;
 	}
-	if (status) {
-		op_end(s, op, status);
+	if (status)
+		wipe(&f, sizeof(f));
+	if (op_failed(s, op, status))
 		return;
-	}
 	b = store_batch_new();
 	store_expect(b, str_of(op->owner), STR("scram"), STR("totp"), v[0].value);
 	store_put(b, str_of(op->owner), STR("scram"), STR("totp"), factor_write(shard_arena(s), &f));
@@ -340,10 +344,8 @@ static void on_recover_found(struct shard *s, void *arg, int status, const struc
 
 	if (!status && !n)
 		status = -EACCES;
-	if (status) {
-		op_end(s, op, status);
+	if (op_failed(s, op, status))
 		return;
-	}
 	b = store_batch_new();
 	store_expect(b, str_of(op->owner), STR("recovery"), v[0].key, v[0].value);
 	store_del(b, str_of(op->owner), STR("recovery"), v[0].key);
@@ -369,10 +371,8 @@ static void on_off_found(struct shard *s, void *arg, int status, const struct st
 	(void)v;
 	if (!status && !n)
 		status = -ENOENT;
-	if (status) {
-		op_end(s, op, status);
+	if (op_failed(s, op, status))
 		return;
-	}
 	b = store_batch_new();
 	store_del(b, owner, STR("scram"), STR("totp"));
 	store_del_all(b, owner, STR("factor"), STR_NONE);

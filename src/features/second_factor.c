@@ -309,14 +309,20 @@ static int off(struct request *r, struct shard *s)
 	return factor_off(accounts_of(r), s, node_of(r), on_off, r);
 }
 
-static void turn_off(struct iq *iq, struct xml *form)
+/* Asks who it is (what: the form's title), then lets go do it. */
+static void with_proof(struct iq *iq, struct xml *form, const char *what, int (*go)(struct request *r, struct shard *s))
 {
 	if (!may_ask(iq))
 		return;
 	if (form)
-		prove(iq, form, NULL, off);
+		prove(iq, form, NULL, go);
 	else
-		ask_proof(iq, "Turn the second factor off", NULL, NULL);
+		ask_proof(iq, what, NULL, NULL);
+}
+
+static void turn_off(struct iq *iq, struct xml *form)
+{
+	with_proof(iq, form, "Turn the second factor off", off);
 }
 
 static int renew(struct request *r, struct shard *s)
@@ -326,12 +332,7 @@ static int renew(struct request *r, struct shard *s)
 
 static void new_codes(struct iq *iq, struct xml *form)
 {
-	if (!may_ask(iq))
-		return;
-	if (form)
-		prove(iq, form, NULL, renew);
-	else
-		ask_proof(iq, "New recovery codes", NULL, NULL);
+	with_proof(iq, form, "New recovery codes", renew);
 }
 
 /* ---- application passwords ---- */
