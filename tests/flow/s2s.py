@@ -17,7 +17,7 @@ from kit.dns import Dns
 from kit.link import Link, tls_context
 from kit.server import Anser, free_ports
 from kit.tree import STREAM, Reader, parse
-from lib import Failed
+from lib import Failed, check
 
 SERVER = 'jabber:server'
 DIALBACK = 'jabber:server:dialback'
@@ -156,6 +156,7 @@ class Oracle:
 
     def __init__(self, world, domain='evil.test', cert=None, reply=None):
         self.world, self.domain, self.cert, self.seen, self.reply = world, domain, cert or world.ca.issue(domain), [], reply or self.say('valid')
+        self.news = threading.Condition()
         self.sock = socket.socket()
         self.sock.bind(('127.0.0.1', 0))
         self.sock.listen()
@@ -169,6 +170,13 @@ class Oracle:
         def reply(el, attrs):
             return "<db:verify from='%s' to='%s' id='%s' type='%s'/>" % (attrs['to'], attrs['from'], attrs.get('id', ''), kind)
         return reply
+
+    def key(self, seconds=10):
+        """Waits for a <db:result/>; returns its key."""
+        with self.news:
+            keys = lambda: [text for name, _, text in self.seen if name == 'result']
+            check(self.news.wait_for(keys, seconds), 'no db:result came')
+            return keys()[0]
 
     def _head(self, conn, features):
         conn.sendall(("<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='%s' xmlns:db='%s' id='s%d' from='%s' version='1.0'>"
@@ -208,7 +216,9 @@ class Oracle:
                 m, data = self._until(conn, b"<db:(verify|result) ([^>]*)>([^<]*)</db:(verify|result)>", data)
                 data = data[m.end():]
                 attrs = dict(re.findall(r"([\w:]+)='([^']*)'", m.group(2).decode()))
-                self.seen.append((m.group(1).decode(), attrs, m.group(3).decode()))
+                with self.news:
+                    self.seen.append((m.group(1).decode(), attrs, m.group(3).decode()))
+                    self.news.notify_all()
                 out = self.reply(m.group(1).decode(), attrs)
                 if out:
                     conn.sendall(out.encode())
